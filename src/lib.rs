@@ -1,1 +1,14 @@
 //! logagent
+
+pub mod block;
+pub mod clock;
+pub mod config;
+pub mod formatting;
+pub mod framing;
+pub mod input;
+pub mod limits;
+pub mod line;
+pub mod pipeline;
+pub mod place;
+pub mod stream_name;
+pub mod writer;

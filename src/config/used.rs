@@ -1,0 +1,52 @@
+//! The configuration as the program uses it: complete, checked, without contradictions.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::input::InputSettings;
+use crate::limits;
+use crate::stream_name::StreamName;
+use crate::writer::StreamSettings;
+
+/// What concerns the agent as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentSettings {
+    /// Where the process id is written, if anywhere.
+    pub pid_file: Option<PathBuf>,
+    /// The control socket, if there is one.
+    pub control: Option<PathBuf>,
+    /// How long a drain may take.
+    pub grace: Duration,
+    /// Connections at a time; further ones wait in the backlog.
+    pub connections_max: usize,
+    /// Streams at a time.
+    pub streams_max: usize,
+    /// Unfinished lines of all connections together, beyond what each is sure of.
+    pub partial_bytes_max: usize,
+}
+
+/// Without a configuration: no pid file and no control socket.
+impl Default for AgentSettings {
+    fn default() -> AgentSettings {
+        AgentSettings {
+            pid_file: None,
+            control: None,
+            grace: limits::GRACE_DEFAULT,
+            connections_max: limits::CONNECTIONS_MAX_DEFAULT,
+            streams_max: limits::STREAMS_MAX_DEFAULT,
+            partial_bytes_max: limits::PARTIAL_BYTES_POOL_DEFAULT,
+        }
+    }
+}
+
+/// A whole configuration. Every input's stream is in `streams`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// The agent's own settings.
+    pub agent: AgentSettings,
+    /// Inputs by name.
+    pub inputs: BTreeMap<String, InputSettings>,
+    /// Streams by name.
+    pub streams: BTreeMap<StreamName, StreamSettings>,
+}

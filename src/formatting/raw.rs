@@ -1,0 +1,24 @@
+//! `raw`: the line's bytes as they came, and a newline. CR, NUL and invalid UTF-8 are kept.
+
+use super::{Expansion, Formatter};
+use crate::line::Line;
+
+/// The default format.
+#[derive(Debug)]
+pub struct Raw;
+
+impl Formatter for Raw {
+    fn line(&mut self, line: Line<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(line.bytes);
+        out.push(b'\n');
+    }
+
+    fn lines(&mut self, whole_lines: &[u8], out: &mut Vec<u8>) -> u64 {
+        out.extend_from_slice(whole_lines);
+        memchr::memchr_iter(b'\n', whole_lines).count() as u64
+    }
+
+    fn expansion(&self) -> Expansion {
+        Expansion { per_byte: 1, per_line: 1 }
+    }
+}

@@ -1,0 +1,17 @@
+//! `newline`: a line ends with one newline (0x0A); every other byte belongs to it, CR and NUL too.
+
+use super::{Framer, Piece};
+
+/// The default framing.
+#[derive(Debug)]
+pub struct Newline;
+
+impl Framer for Newline {
+    fn next_piece(&mut self, input: &[u8]) -> Piece {
+        super::until(b'\n', input)
+    }
+
+    fn whole_lines_bytes(&self, input: &[u8]) -> usize {
+        memchr::memrchr(b'\n', input).map_or(0, |last| last + 1)
+    }
+}

@@ -1,0 +1,3 @@
+//! Inputs.
+mod settings;
+pub use settings::{InputKind, InputSettings};

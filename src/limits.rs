@@ -1,0 +1,98 @@
+//! Every bound of the program, and how the bounds relate to each other.
+
+use std::time::Duration;
+
+/// 1 KiB in bytes.
+pub const KIB: usize = 1024;
+/// 1 MiB in bytes.
+pub const MIB: usize = 1024 * KIB;
+
+/// What one read of an input takes at most. One buffer of this size serves all connections of a
+/// thread, so it costs nothing per connection.
+pub const READ_BYTES_MAX: usize = 256 * KIB;
+/// Below this much room in a queue a reader waits instead of reading crumbs.
+pub const READ_BYTES_MIN: usize = 4 * KIB;
+
+/// A queue's block is closed for appending once it holds this much; it is written by one write(2).
+pub const BLOCK_BYTES: usize = 128 * KIB;
+/// Empty blocks kept for reuse by all queues together.
+pub const SPARE_BLOCKS_MAX: usize = 8;
+
+/// `max-line` unless configured.
+pub const LINE_BYTES_MAX_DEFAULT: usize = MIB;
+/// The largest `max-line` that can be configured.
+pub const LINE_BYTES_MAX_LIMIT: usize = 64 * MIB;
+/// `queue` unless configured.
+pub const QUEUE_BYTES_MAX_DEFAULT: usize = 4 * MIB;
+/// A queue holds at least this many of the longest lines, so that one is accepted while another
+/// is written.
+pub const QUEUE_LINES_MIN: usize = 2;
+
+/// What every connection's unfinished line is sure of, whatever the others hold.
+pub const PARTIAL_BYTES_SURE: usize = 4 * KIB;
+/// `partial-memory` unless configured.
+pub const PARTIAL_BYTES_POOL_DEFAULT: usize = 64 * MIB;
+
+/// `max-connections` unless configured.
+pub const CONNECTIONS_MAX_DEFAULT: usize = 10_000;
+/// Descriptors kept back for files, sockets, the runtime and the control socket.
+pub const DESCRIPTORS_RESERVED: usize = 64;
+/// The kernel's own bound on a listening socket's backlog (`net.core.somaxconn`).
+pub const BACKLOG: i32 = 4095;
+/// What a path of a Unix socket may measure, in bytes (unix(7): 108 with the final NUL).
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// Pipes are enlarged to this where the system allows (`fs.pipe-max-size`): fewer wake-ups.
+pub const PIPE_BYTES: i32 = MIB as i32;
+
+/// `max-streams` unless configured.
+pub const STREAMS_MAX_DEFAULT: usize = 1024;
+/// The longest stream name.
+pub const STREAM_NAME_BYTES_MAX: usize = 128;
+/// A writer's stack: its call depth is small and fixed.
+pub const WRITER_STACK_BYTES: usize = 128 * KIB;
+
+/// `grace` unless configured: docker kills ten seconds after SIGTERM.
+pub const GRACE_DEFAULT: Duration = Duration::from_secs(8);
+/// The first pause after a failed open or write; doubled up to [`RETRY_MAX`].
+pub const RETRY_MIN: Duration = Duration::from_millis(100);
+/// The longest pause between two attempts on a failing file.
+pub const RETRY_MAX: Duration = Duration::from_secs(5);
+/// How long a path that is missing after a signal is left alone: logrotate may be about to create
+/// it, and would move a file of ours out of its way.
+pub const CREATE_AFTER_SIGNAL: Duration = Duration::from_millis(100);
+/// The first pause after accept(2) failed; doubled up to [`ACCEPT_RETRY_MAX`].
+pub const ACCEPT_RETRY_MIN: Duration = Duration::from_millis(10);
+/// The longest pause between two attempts to accept.
+pub const ACCEPT_RETRY_MAX: Duration = Duration::from_secs(1);
+/// How long the start waits for a log file to open before going on without it.
+pub const START_OPEN_MAX: Duration = Duration::from_secs(5);
+/// The same complaint is told at most this often.
+pub const COMPLAINT_EVERY: Duration = Duration::from_secs(60);
+
+/// A control request is one line of at most this size.
+pub const CONTROL_REQUEST_BYTES_MAX: usize = 4 * KIB;
+/// How long a control client may take to say what it wants, and to take the answer.
+pub const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Control clients served at a time; the next ones wait in the backlog.
+pub const CONTROL_CLIENTS_MAX: usize = 16;
+
+/// Own messages waiting for a slow stderr; beyond it they are counted, not kept.
+pub const MESSAGES_WAITING_MAX: usize = 1024;
+/// How long the end of the program waits for a slow stderr.
+pub const MESSAGES_GRACE: Duration = Duration::from_secs(1);
+/// What `--tee` may hold back for a slow reader of our stdout.
+pub const TEE_BYTES_MAX: usize = 4 * MIB;
+
+/// The largest configuration file: beyond it something else was named by mistake.
+pub const CONFIGURATION_BYTES_MAX: usize = 4 * MIB;
+
+/// A default queue takes the longest default line twice.
+const _: () = assert!(QUEUE_BYTES_MAX_DEFAULT >= QUEUE_LINES_MIN * LINE_BYTES_MAX_DEFAULT);
+/// An unfinished line of the sure size can always be completed by one read.
+const _: () = assert!(PARTIAL_BYTES_SURE <= READ_BYTES_MAX);
+/// A read fits a default queue, so that a reader never waits for room that cannot come.
+const _: () = assert!(READ_BYTES_MAX <= QUEUE_BYTES_MAX_DEFAULT);
+/// The smallest read is a read.
+const _: () = assert!(READ_BYTES_MIN > 0 && READ_BYTES_MIN <= READ_BYTES_MAX);
+/// Retrying backs off.
+const _: () = assert!(RETRY_MIN.as_millis() < RETRY_MAX.as_millis());
