@@ -3,6 +3,7 @@
 pub mod block;
 pub mod clock;
 pub mod config;
+pub mod counters;
 pub mod formatting;
 pub mod framing;
 pub mod input;
@@ -10,5 +11,6 @@ pub mod limits;
 pub mod line;
 pub mod pipeline;
 pub mod place;
+pub mod report;
 pub mod stream_name;
 pub mod writer;

@@ -115,6 +115,11 @@ impl Pipeline {
         self.partial.bytes().len()
     }
 
+    /// Whether a line has begun that has not ended.
+    pub fn is_inside_line(&self) -> bool {
+        self.progress != Progress::Ordinary || !self.partial.bytes().is_empty()
+    }
+
     /// Takes all of `input` and appends the lines that end in it to `block`.
     pub fn push(&mut self, input: &[u8], clock: Clock, block: &mut Block) -> Accepted {
         let mut accepted = Accepted::default();
@@ -138,7 +143,7 @@ impl Pipeline {
     pub fn finish(&mut self, clock: Clock, block: &mut Block) -> Accepted {
         let mut accepted = Accepted::default();
         self.formatter.begin(clock);
-        if self.progress != Progress::Ordinary || !self.partial.bytes().is_empty() {
+        if self.is_inside_line() {
             self.end_line(&[], LineEnd::EndOfInput, clock, block, &mut accepted);
         }
         accepted
@@ -152,7 +157,7 @@ impl Pipeline {
         block: &mut Block,
         accepted: &mut Accepted,
     ) -> usize {
-        if self.progress != Progress::Ordinary || !self.partial.bytes().is_empty() {
+        if self.is_inside_line() {
             return 0;
         }
         let window = &input[..input.len().min(self.line_bytes_max.saturating_add(1))];

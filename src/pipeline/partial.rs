@@ -1,21 +1,35 @@
 //! The unfinished line of one connection, and the memory that all of them share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use crate::limits::PARTIAL_BYTES_SURE;
+use crate::report::Complaint;
 
 /// What all unfinished lines together may hold beyond the 4 KiB that each is sure of.
 #[derive(Debug)]
 pub struct PartialMemory {
     bytes_max: usize,
     bytes_used: AtomicUsize,
+    complaint: Mutex<Complaint>,
 }
 
 impl PartialMemory {
     /// Memory of `bytes_max` bytes, to be shared.
     pub fn new(bytes_max: usize) -> Arc<PartialMemory> {
-        Arc::new(PartialMemory { bytes_max, bytes_used: AtomicUsize::new(0) })
+        let (bytes_used, complaint) = (AtomicUsize::new(0), Mutex::default());
+        Arc::new(PartialMemory { bytes_max, bytes_used, complaint })
+    }
+
+    /// What may be used beyond what each connection is sure of.
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    /// Whether it is time again to tell that the memory is short.
+    pub fn complaint_is_due(&self, now: Instant) -> bool {
+        self.complaint.lock().unwrap_or_else(PoisonError::into_inner).is_due(now)
     }
 
     /// Bytes in use beyond what each connection is sure of.

@@ -1,0 +1,89 @@
+//! A connection: one sender's bytes on their way into one stream.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::Commons;
+use crate::clock;
+use crate::counters::InputCounters;
+use crate::framing::Framing;
+use crate::pipeline::{Accepted, PartialMemory, Pipeline};
+use crate::report::{PartialMemoryShort, report};
+use crate::writer::stream::Stream;
+
+/// Holds its stream open until it is dropped.
+pub(super) struct Connection {
+    stream: Arc<Stream>,
+    pipeline: Pipeline,
+    /// Of the stream's settings that the pipeline has.
+    generation: u64,
+    counters: Arc<InputCounters>,
+    memory: Arc<PartialMemory>,
+}
+
+impl Connection {
+    pub(super) fn new(
+        framing: &Framing,
+        stream: Arc<Stream>,
+        counters: &Arc<InputCounters>,
+        commons: &Commons,
+    ) -> Connection {
+        let generation = stream.generation();
+        let settings = stream.line_settings();
+        let pipeline = Pipeline::new(framing, &settings, stream.name(), &commons.memory);
+        counters.connections.fetch_add(1, Relaxed);
+        counters.connections_total.fetch_add(1, Relaxed);
+        let (counters, memory) = (counters.clone(), commons.memory.clone());
+        Connection { stream, pipeline, generation, counters, memory }
+    }
+
+    /// How much may be read now; 0 where it must wait for room.
+    pub(super) fn read_bytes_max(&self) -> usize {
+        self.stream.read_bytes_max(self.pipeline.expansion(), self.pipeline.partial_bytes())
+    }
+
+    pub(super) async fn wait_for_room(&mut self) {
+        let (expansion, partial) = (self.pipeline.expansion(), self.pipeline.partial_bytes());
+        self.stream.wait_for_room(expansion, partial).await;
+    }
+
+    pub(super) fn wait_for_room_blocking(&self) {
+        let (expansion, partial) = (self.pipeline.expansion(), self.pipeline.partial_bytes());
+        self.stream.wait_for_room_blocking(expansion, partial);
+    }
+
+    /// Whether a line has begun that has not ended.
+    pub(super) fn is_inside_line(&self) -> bool {
+        self.pipeline.is_inside_line()
+    }
+
+    /// Takes what was read.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        if self.generation != self.stream.generation() {
+            self.generation = self.stream.generation();
+            self.pipeline.adopt(&self.stream.line_settings(), self.stream.name());
+        }
+        let accepted = self.stream.push(&mut self.pipeline, bytes);
+        self.count(bytes.len(), accepted);
+    }
+
+    /// The sender has ended: what it left unfinished is a whole line.
+    pub(super) fn finish(mut self) {
+        let accepted = self.stream.finish(&mut self.pipeline);
+        self.count(0, accepted);
+    }
+
+    fn count(&self, bytes: usize, accepted: Accepted) {
+        self.counters.read(bytes, accepted.lines + accepted.lines_over_long);
+        if accepted.memory_short > 0 && self.memory.complaint_is_due(clock::instant()) {
+            let limit = self.memory.bytes_max();
+            report(&PartialMemoryShort { stream: self.stream.name(), limit: &limit });
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.counters.connections.fetch_sub(1, Relaxed);
+    }
+}

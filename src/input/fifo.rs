@@ -1,0 +1,153 @@
+//! `fifo`: a named pipe, held open for writing too, so that it never ends.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::sync::Arc;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use tokio::net::unix::pipe::Receiver;
+use tokio::sync::watch;
+
+use super::connection::Connection;
+use super::reading::{read_available, read_pipe};
+use super::unread::unread_bytes;
+use super::{Alive, Commons, Input, InputKind, InputSettings, OpenError, socket};
+use crate::counters::InputCounters;
+use crate::framing::Framing;
+use crate::limits::PIPE_BYTES;
+use crate::place::Place;
+use crate::report::{ReadFailed, report};
+use crate::writer::disk::kind_name;
+use crate::writer::stream::Stream;
+
+pub(super) struct Fifo {
+    counters: Arc<InputCounters>,
+    pipe: Arc<Receiver>,
+    plan: watch::Sender<Plan>,
+}
+
+/// What its reader is to do.
+#[derive(Clone)]
+enum Plan {
+    /// Read for this stream.
+    Read(&'static Framing, Arc<Stream>),
+    /// Read what is in the pipe, then end.
+    End,
+}
+
+pub(super) fn open(
+    name: &str,
+    place: &Place,
+    framing: &'static Framing,
+    stream: Arc<Stream>,
+    commons: &Commons,
+    alive: Alive,
+) -> Result<Fifo, OpenError> {
+    let file = open_or_make(place)?;
+    // A larger pipe means fewer wake-ups; where that is refused the smaller one will do.
+    fcntl(&file, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES)).unwrap_or_default();
+    let pipe = Receiver::from_file_unchecked(file);
+    let pipe = Arc::new(pipe.map_err(OpenError::io(&place.path, "cannot read the FIFO"))?);
+    let counters = Arc::new(InputCounters::default());
+    let (plan, plans) = watch::channel(Plan::Read(framing, stream));
+    let reader = Reader {
+        name: name.to_owned(),
+        pipe: pipe.clone(),
+        counters: counters.clone(),
+        commons: commons.clone(),
+    };
+    tokio::spawn(async move {
+        reader.run(plans).await;
+        drop(alive);
+    });
+    Ok(Fifo { counters, pipe, plan })
+}
+
+fn open_or_make(place: &Place) -> Result<File, OpenError> {
+    let path = &place.path;
+    match path.symlink_metadata() {
+        Ok(found) if found.file_type().is_fifo() => open_pipe(place),
+        Ok(found) => {
+            let kind = kind_name(found.file_type());
+            Err(OpenError::Kind { path: path.clone(), kind, wanted: "a FIFO" })
+        }
+        Err(_) => {
+            socket::make_directory(path)?;
+            // Until it has its owner and mode nobody else may open it.
+            let made = mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR);
+            made.map_err(io::Error::from).map_err(OpenError::io(path, "cannot make the FIFO"))?;
+            let file = open_pipe(place)?;
+            place.give(&file).map_err(OpenError::io(path, "cannot set its owner and mode"))?;
+            Ok(file)
+        }
+    }
+}
+
+fn open_pipe(place: &Place) -> Result<File, OpenError> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
+    let mut options = OpenOptions::new();
+    let opened = options.read(true).write(true).custom_flags(flags.bits()).open(&place.path);
+    opened.map_err(OpenError::io(&place.path, "cannot open the FIFO"))
+}
+
+struct Reader {
+    name: String,
+    pipe: Arc<Receiver>,
+    counters: Arc<InputCounters>,
+    commons: Commons,
+}
+
+impl Reader {
+    async fn run(self, mut plans: watch::Receiver<Plan>) {
+        loop {
+            let plan = plans.borrow_and_update().clone();
+            let Plan::Read(framing, stream) = plan else { return };
+            let mut connection = Connection::new(framing, stream, &self.counters, &self.commons);
+            let read = tokio::select! {
+                biased;
+                _ = plans.changed() => Ok(()),
+                read = read_pipe(&self.pipe, &mut connection) => read,
+            };
+            // What is in the pipe was written for this stream, and a line is not to be cut.
+            let bytes_min = match *plans.borrow() {
+                Plan::Read(..) => 0,
+                Plan::End => PIPE_BYTES as usize,
+            };
+            let rest = read_available(&self.pipe, &mut connection, bytes_min).await;
+            connection.finish();
+            if let Err(error) = read.and(rest) {
+                return report(&ReadFailed { input: &self.name, error: &error });
+            }
+        }
+    }
+}
+
+impl Input for Fifo {
+    fn counters(&self) -> &InputCounters {
+        &self.counters
+    }
+
+    fn set(&mut self, settings: &InputSettings, stream: Arc<Stream>) -> Result<(), OpenError> {
+        if let InputKind::Fifo(place) = &settings.kind {
+            let given = place.give(&*self.pipe);
+            given.map_err(OpenError::io(&place.path, "cannot set its owner and mode"))?;
+        }
+        self.plan.send_replace(Plan::Read(settings.framing, stream));
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.plan.send_replace(Plan::End);
+    }
+
+    fn drain(&mut self) {
+        self.close();
+    }
+
+    fn unread_bytes(&self) -> u64 {
+        unread_bytes(&*self.pipe)
+    }
+}

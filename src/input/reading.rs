@@ -1,0 +1,147 @@
+//! Reading: bytes from a descriptor into a connection, on the readers' thread or a thread of its
+//! own.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::unix::pipe::Receiver;
+
+use super::connection::Connection;
+use crate::limits::READ_BYTES_MAX;
+
+thread_local! {
+    /// All connections of a thread read into the same buffer; each owns only its unfinished line.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES_MAX]);
+}
+
+/// What one attempt to read came to.
+enum Read {
+    /// Some bytes, and perhaps more are waiting.
+    All,
+    /// Fewer bytes than there was room for.
+    Some,
+    /// Nothing was read, since the queue has no room.
+    NoRoom,
+    /// The end.
+    End,
+}
+
+/// Reads `source` to its end. May be dropped at any await: what was read is in the queue.
+pub(super) async fn read_to_end(
+    source: &mut (impl AsyncRead + Unpin),
+    connection: &mut Connection,
+) -> io::Result<()> {
+    loop {
+        match poll_fn(|cx| poll_read(source, connection, cx)).await? {
+            Read::Some => {}
+            // Whoever always has more must not keep the others from being read.
+            Read::All => tokio::task::yield_now().await,
+            Read::NoRoom => connection.wait_for_room().await,
+            Read::End => return Ok(()),
+        }
+    }
+}
+
+fn poll_read(
+    source: &mut (impl AsyncRead + Unpin),
+    connection: &mut Connection,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<Read>> {
+    // Only now is it known how much may be read: others share the queue.
+    let bytes_max = connection.read_bytes_max();
+    if bytes_max == 0 {
+        return Poll::Ready(Ok(Read::NoRoom));
+    }
+    BUFFER.with_borrow_mut(|buffer| {
+        // poll_read rather than a read after readiness: it notices by itself that a short read
+        // has emptied the socket, and saves the read that would only say so.
+        let mut into = ReadBuf::new(&mut buffer[..bytes_max]);
+        ready!(Pin::new(source).poll_read(cx, &mut into))?;
+        let bytes = into.filled();
+        Poll::Ready(Ok(match bytes.len() {
+            0 => Read::End,
+            length => {
+                connection.push(bytes);
+                if length == bytes_max { Read::All } else { Read::Some }
+            }
+        }))
+    })
+}
+
+/// Reads a pipe that never ends; returns only with an error. May be dropped at any await.
+///
+/// Other than on a stream socket, a short read does not mean that a pipe is empty: one that is
+/// written in packet mode (pipe(2), O_DIRECT) gives one packet at a time. So it is read until it
+/// says that it is empty.
+pub(super) async fn read_pipe(pipe: &Receiver, connection: &mut Connection) -> io::Result<()> {
+    loop {
+        pipe.readable().await?;
+        while try_read(pipe, connection).await?.is_some() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Reads what is in a pipe now, at most about `bytes_min`, and on to the end of a line.
+pub(super) async fn read_available(
+    pipe: &Receiver,
+    connection: &mut Connection,
+    bytes_min: usize,
+) -> io::Result<()> {
+    let mut bytes = 0;
+    while bytes < bytes_min || connection.is_inside_line() {
+        let Some(length) = try_read(pipe, connection).await? else { break };
+        bytes += length;
+    }
+    Ok(())
+}
+
+/// One read, once the queue has room: its length, or none where the pipe is empty.
+async fn try_read(pipe: &Receiver, connection: &mut Connection) -> io::Result<Option<usize>> {
+    let bytes_max = loop {
+        match connection.read_bytes_max() {
+            0 => connection.wait_for_room().await,
+            bytes_max => break bytes_max,
+        }
+    };
+    BUFFER.with_borrow_mut(|buffer| match pipe.try_read(&mut buffer[..bytes_max]) {
+        Ok(length) => {
+            connection.push(&buffer[..length]);
+            Ok(Some(length))
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    })
+}
+
+/// Reads `source` to its end on the calling thread. The descriptor's O_NONBLOCK flag is left as it
+/// is, since it is shared with whoever gave it to us: either way works.
+pub(super) fn read_to_end_blocking(
+    source: BorrowedFd<'_>,
+    connection: &mut Connection,
+) -> nix::Result<()> {
+    let mut buffer = vec![0; READ_BYTES_MAX];
+    loop {
+        let bytes_max = connection.read_bytes_max();
+        if bytes_max == 0 {
+            connection.wait_for_room_blocking();
+            continue;
+        }
+        match nix::unistd::read(source.as_fd(), &mut buffer[..bytes_max]) {
+            Ok(0) => return Ok(()),
+            Ok(length) => connection.push(&buffer[..length]),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => {
+                poll(&mut [PollFd::new(source, PollFlags::POLLIN)], PollTimeout::NONE)?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}

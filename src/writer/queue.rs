@@ -1,0 +1,308 @@
+//! A stream's queue: the one buffer between reading and writing, bounded in bytes.
+//!
+//! Readers append formatted lines to the last block; the writer takes the first. Nobody holds the
+//! lock while waiting for a disk, so a reader never does either.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::wake;
+use crate::block::Block;
+use crate::clock;
+use crate::counters::StreamCounters;
+use crate::formatting::Expansion;
+use crate::limits::{BLOCK_BYTES, READ_BYTES_MAX, READ_BYTES_MIN, SPARE_BLOCKS_MAX};
+use crate::pipeline::Accepted;
+
+/// What the writer is to do next.
+#[derive(Debug)]
+pub enum Step<Order> {
+    /// An order; they go before blocks.
+    Order(Order),
+    /// Lines to write.
+    Block(Block),
+    /// The deadline has passed.
+    Deadline,
+    /// Nothing is left, and no producer either.
+    Closed,
+}
+
+/// Lines accepted and not yet written, and the writer's orders.
+#[derive(Debug)]
+pub struct Queue<Order> {
+    shared: Mutex<Shared<Order>>,
+    writer: Condvar,
+    /// A copy of `Shared::pending_bytes`, to look at without the lock.
+    pending_bytes: AtomicUsize,
+    bytes_max: AtomicUsize,
+    room: Notify,
+    room_blocking: Condvar,
+}
+
+#[derive(Debug)]
+struct Shared<Order> {
+    blocks: VecDeque<Block>,
+    orders: VecDeque<Order>,
+    pending_bytes: usize,
+    pending_lines: u64,
+    counters: StreamCounters,
+    closed: bool,
+    writer_waits: bool,
+    room_wanted: bool,
+}
+
+/// The counts of one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The stream's counters.
+    pub counters: StreamCounters,
+    /// Lines accepted and not yet written.
+    pub pending_lines: u64,
+    /// Their bytes, as they will stand in the file; gap records too.
+    pub pending_bytes: usize,
+}
+
+impl<Order> Queue<Order> {
+    /// An empty queue of at most `bytes_max` bytes.
+    pub fn new(bytes_max: usize) -> Queue<Order> {
+        Queue {
+            shared: Mutex::new(Shared {
+                blocks: VecDeque::new(),
+                orders: VecDeque::new(),
+                pending_bytes: 0,
+                pending_lines: 0,
+                counters: StreamCounters::default(),
+                closed: false,
+                writer_waits: false,
+                room_wanted: false,
+            }),
+            writer: Condvar::new(),
+            pending_bytes: AtomicUsize::new(0),
+            bytes_max: AtomicUsize::new(bytes_max),
+            room: Notify::new(),
+            room_blocking: Condvar::new(),
+        }
+    }
+
+    /// Changes the bound; what is queued stays.
+    pub fn set_bytes_max(&self, bytes_max: usize) {
+        self.bytes_max.store(bytes_max, Relaxed);
+        self.wake_waiting_for_room(&mut self.lock());
+    }
+
+    // --- producers ---
+
+    /// How much may be read now so that its lines fit; 0 where the producer must wait. An empty
+    /// queue always takes the smallest read, so that there is progress whatever the bound.
+    pub fn read_bytes_max(&self, expansion: Expansion, partial_bytes: usize) -> usize {
+        let bytes = expansion.input_max(partial_bytes, self.room()).min(READ_BYTES_MAX);
+        match bytes {
+            READ_BYTES_MIN.. => bytes,
+            _ if self.pending_bytes.load(Relaxed) == 0 => READ_BYTES_MIN,
+            _ => 0,
+        }
+    }
+
+    /// How many more bytes fit.
+    pub fn room(&self) -> usize {
+        self.bytes_max.load(Relaxed).saturating_sub(self.pending_bytes.load(Relaxed))
+    }
+
+    /// Waits until [`Queue::read_bytes_max`] is more than 0.
+    pub async fn wait_for_room(&self, expansion: Expansion, partial_bytes: usize) {
+        loop {
+            let mut freed = std::pin::pin!(self.room.notified());
+            freed.as_mut().enable();
+            self.lock().room_wanted = true;
+            if self.read_bytes_max(expansion, partial_bytes) > 0 {
+                return;
+            }
+            freed.await;
+        }
+    }
+
+    /// The same for a thread of its own.
+    pub fn wait_for_room_blocking(&self, expansion: Expansion, partial_bytes: usize) {
+        let mut shared = self.lock();
+        while self.read_bytes_max(expansion, partial_bytes) == 0 {
+            shared.room_wanted = true;
+            shared = self.room_blocking.wait(shared).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Appends lines: `fill` puts them in the block it is given. `bytes_in` is what was read.
+    /// Never waits.
+    pub fn append(
+        self: &Arc<Self>,
+        bytes_in: usize,
+        fill: impl FnOnce(&mut Block) -> Accepted,
+    ) -> Accepted
+    where
+        Order: Send + 'static,
+    {
+        let mut shared = self.lock();
+        if shared.blocks.back().is_none_or(|last| last.len() >= BLOCK_BYTES) {
+            shared.blocks.push_back(Block::reusing(spare::take()));
+        }
+        let Some(block) = shared.blocks.back_mut() else { return Accepted::default() };
+        let (bytes, lines) = (block.len(), block.lines());
+        let accepted = fill(block);
+        let (bytes, lines) = (block.len() - bytes, block.lines() - lines);
+        if block.is_empty() {
+            if let Some(unused) = shared.blocks.pop_back() {
+                spare::give_back(unused.into_memory());
+            }
+        }
+        shared.pending_lines += lines;
+        self.set_pending_bytes(&mut shared, |pending| pending + bytes);
+        let counters = &mut shared.counters;
+        counters.bytes_in += bytes_in as u64;
+        counters.lines_in += accepted.lines + accepted.lines_over_long;
+        counters.lines_dropped.over_long += accepted.lines_over_long;
+        counters.lines_split += accepted.lines_split;
+        counters.lines_truncated += accepted.lines_truncated;
+        counters.gap_records += accepted.gap_records;
+        if bytes > 0 && shared.writer_waits {
+            shared.writer_waits = false;
+            let urgent = shared.pending_bytes >= BLOCK_BYTES;
+            drop(shared);
+            wake::writer(self, urgent);
+        }
+        accepted
+    }
+
+    /// No producer is left: the writer ends when everything is written.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.wake_writer();
+    }
+
+    // --- the writer's owner ---
+
+    /// Gives the writer an order.
+    pub fn order(&self, order: Order) {
+        self.lock().orders.push_back(order);
+        self.wake_writer();
+    }
+
+    /// The counts of this moment.
+    pub fn snapshot(&self) -> Snapshot {
+        let shared = self.lock();
+        Snapshot {
+            counters: shared.counters,
+            pending_lines: shared.pending_lines,
+            pending_bytes: shared.pending_bytes,
+        }
+    }
+
+    // --- the writer ---
+
+    /// Waits for the next step: blocks only if `takes_blocks`, nothing for longer than `deadline`.
+    pub fn next(&self, takes_blocks: bool, deadline: Option<Instant>) -> Step<Order> {
+        let mut shared = self.lock();
+        loop {
+            if let Some(order) = shared.orders.pop_front() {
+                return Step::Order(order);
+            }
+            if takes_blocks {
+                if let Some(block) = shared.blocks.pop_front() {
+                    return Step::Block(block);
+                }
+                if shared.closed {
+                    return Step::Closed;
+                }
+            }
+            shared.writer_waits = takes_blocks;
+            shared = match deadline {
+                None => self.writer.wait(shared).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(clock::instant());
+                    if left.is_zero() {
+                        shared.writer_waits = false;
+                        return Step::Deadline;
+                    }
+                    let waited = self.writer.wait_timeout(shared, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+            shared.writer_waits = false;
+        }
+    }
+
+    /// How many blocks wait now.
+    pub fn blocks(&self) -> usize {
+        self.lock().blocks.len()
+    }
+
+    /// The first block, if any; does not wait.
+    pub fn take_block(&self) -> Option<Block> {
+        self.lock().blocks.pop_front()
+    }
+
+    /// So many lines, of so many bytes, are in the file now.
+    pub fn written(&self, lines: u64, line_bytes: usize) {
+        let mut shared = self.lock();
+        shared.pending_lines -= lines;
+        shared.counters.lines_written += lines;
+        shared.counters.bytes_written += line_bytes as u64;
+        self.set_pending_bytes(&mut shared, |pending| pending - line_bytes);
+        self.wake_waiting_for_room(&mut shared);
+    }
+
+    /// Counts what happens to the file.
+    pub fn count(&self, count: impl FnOnce(&mut StreamCounters)) {
+        count(&mut self.lock().counters);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared<Order>> {
+        // A panic while the lock is held leaves counts behind that are still consistent enough to
+        // go on with: every change below is a handful of additions.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_pending_bytes(&self, shared: &mut Shared<Order>, change: impl FnOnce(usize) -> usize) {
+        shared.pending_bytes = change(shared.pending_bytes);
+        self.pending_bytes.store(shared.pending_bytes, Relaxed);
+    }
+
+    /// Wakes producers only when half of the queue is free: waking them for every block would have
+    /// them all compete for crumbs.
+    fn wake_waiting_for_room(&self, shared: &mut Shared<Order>) {
+        if shared.room_wanted && shared.pending_bytes <= self.bytes_max.load(Relaxed) / 2 {
+            shared.room_wanted = false;
+            self.room.notify_waiters();
+            self.room_blocking.notify_all();
+        }
+    }
+
+    pub(super) fn wake_writer(&self) {
+        self.writer.notify_one();
+    }
+}
+
+/// Memory of written blocks, for the next ones of any queue: a stream that is busy for a moment
+/// does not keep what it used.
+pub(super) mod spare {
+    use super::{BLOCK_BYTES, Mutex, PoisonError, SPARE_BLOCKS_MAX};
+
+    static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+
+    pub(in crate::writer) fn take() -> Vec<u8> {
+        SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    pub(in crate::writer) fn give_back(memory: Vec<u8>) {
+        // Small ones are not worth keeping, huge ones are one stream's exception.
+        if !(BLOCK_BYTES / 4..=4 * BLOCK_BYTES).contains(&memory.capacity()) {
+            return;
+        }
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE_BLOCKS_MAX {
+            spare.push(memory);
+        }
+    }
+}

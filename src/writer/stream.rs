@@ -1,0 +1,121 @@
+//! A stream as its producers see it: where lines go, and how they are to look.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::queue::Queue;
+use super::stream_writer::Order;
+use super::tee::Tee;
+use crate::clock;
+use crate::formatting::Expansion;
+use crate::pipeline::{Accepted, LineSettings, Pipeline};
+use crate::stream_name::StreamName;
+
+/// Held by everyone who may still send lines; when the last one lets go, the writer finishes what
+/// is queued and ends.
+#[derive(Debug)]
+pub struct Stream {
+    name: StreamName,
+    queue: Arc<Queue<Order>>,
+    tee: Option<Arc<Tee>>,
+    lines: Mutex<Arc<LineSettings>>,
+    /// Goes up whenever `lines` changes.
+    generation: AtomicU64,
+}
+
+impl Stream {
+    /// A stream whose lines go to `queue`, and to `tee` besides.
+    pub fn new(
+        name: StreamName,
+        queue: Arc<Queue<Order>>,
+        tee: Option<Arc<Tee>>,
+        lines: LineSettings,
+    ) -> Stream {
+        let lines = Mutex::new(Arc::new(lines));
+        Stream { name, queue, tee, lines, generation: AtomicU64::new(0) }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &StreamName {
+        &self.name
+    }
+
+    /// How its lines are to look now.
+    pub fn line_settings(&self) -> Arc<LineSettings> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How its lines are to look from the next read on.
+    pub fn set_line_settings(&self, lines: LineSettings) {
+        *self.lines.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(lines);
+        self.generation.fetch_add(1, Relaxed);
+    }
+
+    /// Changes when the settings do.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Relaxed)
+    }
+
+    /// How much may be read now for its lines to fit; 0 where the producer must wait.
+    pub fn read_bytes_max(&self, expansion: Expansion, partial_bytes: usize) -> usize {
+        let bytes = self.queue.read_bytes_max(expansion, partial_bytes);
+        match self.waiting_tee() {
+            Some(tee) => bytes.min(tee.read_bytes_max(expansion, partial_bytes)),
+            None => bytes,
+        }
+    }
+
+    /// Waits until something may be read.
+    pub async fn wait_for_room(&self, expansion: Expansion, partial_bytes: usize) {
+        self.queue.wait_for_room(expansion, partial_bytes).await;
+        if let Some(tee) = self.waiting_tee() {
+            tee.wait_for_room(expansion, partial_bytes).await;
+        }
+    }
+
+    /// The same for a thread of its own.
+    pub fn wait_for_room_blocking(&self, expansion: Expansion, partial_bytes: usize) {
+        self.queue.wait_for_room_blocking(expansion, partial_bytes);
+        if let Some(tee) = self.waiting_tee() {
+            tee.wait_for_room_blocking(expansion, partial_bytes);
+        }
+    }
+
+    /// Appends the lines that end in `input`. Never waits.
+    pub fn push(&self, pipeline: &mut Pipeline, input: &[u8]) -> Accepted {
+        self.append(input.len(), |block| pipeline.push(input, clock::now, block))
+    }
+
+    /// Appends what an ended input has left behind.
+    pub fn finish(&self, pipeline: &mut Pipeline) -> Accepted {
+        self.append(0, |block| pipeline.finish(clock::now, block))
+    }
+
+    fn append(
+        &self,
+        bytes_in: usize,
+        fill: impl FnOnce(&mut crate::block::Block) -> Accepted,
+    ) -> Accepted {
+        self.queue.append(bytes_in, |block| {
+            let start = block.len();
+            let accepted = fill(block);
+            if let Some(tee) = &self.tee {
+                tee.offer(&block.bytes()[start..], accepted.lines);
+            }
+            accepted
+        })
+    }
+
+    fn waiting_tee(&self) -> Option<&Tee> {
+        self.tee.as_deref().filter(|tee| tee.waits())
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.queue.close();
+        if let Some(tee) = &self.tee {
+            tee.close();
+        }
+    }
+}

@@ -1,0 +1,435 @@
+//! One stream's writer: a thread that owns the file, so that a hanging disk holds up nobody else.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use std::{fmt, io};
+
+use tokio::sync::oneshot;
+
+use super::disk::{Disk, Missing, OpenError};
+use super::log_file::{Left, LogFile, Reopened};
+use super::queue::{Queue, Step, spare};
+use super::retry::Backoff;
+use super::settings::SyncPolicy;
+use crate::clock;
+use crate::limits::{CREATE_AFTER_SIGNAL, WRITER_STACK_BYTES};
+use crate::place::Place;
+use crate::report::{
+    Complaint, FileLost, FragmentEnded, LeftWithError, ReopenKept, Reopened as ReopenedReport,
+    StreamResumed, StreamStalled, SyncFailed, report,
+};
+use crate::stream_name::StreamName;
+
+/// What a writer can be told to do.
+#[derive(Debug)]
+pub enum Order {
+    /// Leave the file and open the path again.
+    Reopen {
+        /// Whether a missing file is made at once; else only after 100 ms.
+        missing: Missing,
+    },
+    /// Go on with this file and this policy.
+    Settings {
+        /// The file.
+        file: Place,
+        /// When it is synced.
+        sync: SyncPolicy,
+    },
+    /// The program wants to end: try again at once, and often.
+    Hurry,
+}
+
+/// A writer's queue.
+pub type WriterQueue = Queue<Order>;
+
+/// What the writer tells of its file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileStatus {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The inode of the open file, if one is open.
+    pub inode: Option<u64>,
+    /// Whether the file takes nothing, or there is none.
+    pub stalled: bool,
+    /// The last error, also of a file that has recovered.
+    pub last_error: Option<String>,
+}
+
+/// Where a [`FileStatus`] is kept.
+pub type SharedFileStatus = Arc<Mutex<FileStatus>>;
+
+/// What a started writer will tell.
+#[derive(Debug)]
+pub struct Started {
+    /// How the first opening went; after an error it is tried again.
+    pub opened: oneshot::Receiver<Result<(), OpenError>>,
+    /// That everything is written and the file closed.
+    pub ended: oneshot::Receiver<()>,
+}
+
+/// Why no block is taken now.
+#[derive(Debug)]
+enum Waiting {
+    Nothing,
+    /// For somebody else to make the file; then we do.
+    ToCreate(Instant),
+    /// For the file to take bytes, or the path to open.
+    ToRetry(Instant),
+}
+
+/// The writer of one stream.
+pub struct StreamWriter<D: Disk> {
+    stream: StreamName,
+    queue: Arc<WriterQueue>,
+    log: LogFile<D>,
+    sync: SyncPolicy,
+    status: SharedFileStatus,
+    waiting: Waiting,
+    backoff: Backoff,
+    complaint: Complaint,
+    hurry: bool,
+    sync_at: Option<Instant>,
+}
+
+impl<D: Disk + 'static> StreamWriter<D> {
+    /// A writer that takes `queue`'s lines to the file at `file`.
+    pub fn new(
+        stream: StreamName,
+        queue: Arc<WriterQueue>,
+        disk: D,
+        file: Place,
+        sync: SyncPolicy,
+    ) -> StreamWriter<D> {
+        let path = file.path.clone();
+        StreamWriter {
+            stream,
+            queue,
+            log: LogFile::new(disk, file),
+            sync,
+            status: Arc::new(Mutex::new(FileStatus { path, ..FileStatus::default() })),
+            waiting: Waiting::Nothing,
+            backoff: Backoff::default(),
+            complaint: Complaint::default(),
+            hurry: false,
+            sync_at: None,
+        }
+    }
+
+    /// What it tells of its file.
+    pub fn status(&self) -> SharedFileStatus {
+        self.status.clone()
+    }
+
+    /// Runs it on a thread of its own until its queue is closed and empty.
+    pub fn start(mut self) -> io::Result<Started>
+    where
+        D::File: 'static,
+    {
+        let (tell_opened, opened) = oneshot::channel();
+        let (tell_ended, ended) = oneshot::channel();
+        let thread = std::thread::Builder::new().name(thread_name(&self.stream));
+        thread.stack_size(WRITER_STACK_BYTES).spawn(move || {
+            // Whoever asked may be gone; then nobody needs to know.
+            tell_opened.send(self.open(Missing::Create)).unwrap_or_default();
+            self.run();
+            tell_ended.send(()).unwrap_or_default();
+        })?;
+        Ok(Started { opened, ended })
+    }
+
+    /// Writes until the queue is closed and empty.
+    pub fn run(&mut self) {
+        loop {
+            let takes_blocks = matches!(self.waiting, Waiting::Nothing);
+            match self.queue.next(takes_blocks, self.deadline()) {
+                Step::Block(block) => {
+                    spare::give_back(self.log.load(block).into_memory());
+                    self.write();
+                }
+                Step::Order(Order::Reopen { missing }) => self.reopen(missing),
+                Step::Order(Order::Settings { file, sync }) => self.set(file, sync),
+                Step::Order(Order::Hurry) => self.hurry(),
+                Step::Deadline => self.deadline_passed(),
+                Step::Closed => return self.end(),
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let waiting = match self.waiting {
+            Waiting::Nothing => None,
+            Waiting::ToCreate(at) | Waiting::ToRetry(at) => Some(at),
+        };
+        [waiting, self.sync_at].into_iter().flatten().min()
+    }
+
+    fn deadline_passed(&mut self) {
+        let now = clock::instant();
+        if self.sync_at.is_some_and(|at| at <= now) {
+            self.sync_now();
+        }
+        match self.waiting {
+            Waiting::ToCreate(at) | Waiting::ToRetry(at) if at <= now => self.try_again(),
+            _ => {}
+        }
+    }
+
+    fn try_again(&mut self) {
+        if self.log.identity().is_some() {
+            self.write();
+        } else {
+            // The answer is in the status and the report.
+            self.open(Missing::Create).unwrap_or_default();
+        }
+    }
+
+    fn hurry(&mut self) {
+        self.hurry = true;
+        if !matches!(self.waiting, Waiting::Nothing) {
+            self.try_again();
+        }
+    }
+
+    /// Appends what is loaded. Returns whether the file took it all.
+    fn write(&mut self) -> bool {
+        let flushed = self.log.flush();
+        if flushed.bytes > 0 {
+            self.queue.written(flushed.lines, flushed.bytes);
+        }
+        self.plan_sync();
+        match flushed.error {
+            None => self.resumed(),
+            Some(error) => self.stalled(&error),
+        }
+        self.log.is_flushed()
+    }
+
+    /// What was accepted before the reopen began belongs to the old file, as far as that takes it.
+    fn write_queued(&mut self) -> bool {
+        if self.log.identity().is_none() {
+            return false;
+        }
+        let mut complete = self.log.is_flushed() || self.write();
+        for _ in 0..self.queue.blocks() {
+            if !complete {
+                break;
+            }
+            let Some(block) = self.queue.take_block() else { break };
+            spare::give_back(self.log.load(block).into_memory());
+            complete = self.write();
+        }
+        complete
+    }
+
+    fn reopen(&mut self, missing: Missing) {
+        let before = self.log.identity();
+        let complete = self.write_queued();
+        let unwritten = if complete { 0 } else { self.queue.snapshot().pending_lines };
+        match self.open(missing) {
+            Ok(()) => {
+                let moved = before.is_some() && self.log.identity() != before;
+                self.queue.count(|counters| {
+                    counters.reopens += 1;
+                    counters.moved_lines += if moved { unwritten } else { 0 };
+                });
+            }
+            Err(OpenError::Missing) if missing == Missing::Leave => {
+                self.waiting = Waiting::ToCreate(clock::instant() + CREATE_AFTER_SIGNAL);
+            }
+            // It is in the status and the report, and will be tried again.
+            Err(_) => {}
+        }
+    }
+
+    /// Opens the path, and leaves the file that was open if the path names another one now.
+    fn open(&mut self, missing: Missing) -> Result<(), OpenError> {
+        let sync = self.sync != SyncPolicy::Never;
+        let result = match self.log.reopen(missing, sync) {
+            Reopened::Same => Ok(()),
+            Reopened::New { old, unterminated } => {
+                let path = self.log.place().path.display().to_string();
+                if unterminated {
+                    report(&FragmentEnded { stream: &self.stream, path: &path });
+                }
+                if let Some(old) = old {
+                    let to = self.log.identity().map_or(0, |new| new.inode);
+                    let from = old.identity.inode;
+                    report(&ReopenedReport {
+                        stream: &self.stream,
+                        path: &path,
+                        from: &from,
+                        to: &to,
+                    });
+                    self.left(&old);
+                }
+                self.opened();
+                Ok(())
+            }
+            Reopened::Kept(error) => {
+                let path = self.log.place().path.display().to_string();
+                report(&ReopenKept { stream: &self.stream, path: &path, error: &error });
+                self.set_last_error(&error);
+                Err(error)
+            }
+            Reopened::Closed { error, old } => {
+                if let Some(old) = old {
+                    self.left(&old);
+                }
+                let left_alone = missing == Missing::Leave && matches!(error, OpenError::Missing);
+                if !left_alone {
+                    self.closed(&error);
+                }
+                Err(error)
+            }
+        };
+        self.publish_inode();
+        result
+    }
+
+    /// A new file is open: it takes what waits.
+    fn opened(&mut self) {
+        if self.log.is_flushed() {
+            self.resumed();
+        } else {
+            self.write();
+        }
+    }
+
+    fn left(&mut self, old: &Left) {
+        if old.torn {
+            self.queue.count(|counters| counters.torn_left += 1);
+        }
+        if let Some(error) = &old.error {
+            report(&LeftWithError { stream: &self.stream, inode: &old.identity.inode, error });
+            self.set_last_error(error);
+        }
+    }
+
+    /// The file takes bytes again, or still.
+    fn resumed(&mut self) {
+        if matches!(self.waiting, Waiting::Nothing) {
+            return;
+        }
+        self.waiting = Waiting::Nothing;
+        let mut status = lock(&self.status);
+        if std::mem::take(&mut status.stalled) {
+            let path = status.path.display().to_string();
+            drop(status);
+            self.backoff = Backoff::default();
+            self.complaint.reset();
+            report(&StreamResumed { stream: &self.stream, path: &path });
+        }
+    }
+
+    /// The file takes nothing now.
+    fn stalled(&mut self, error: &io::Error) {
+        let pause = self.wait_to_retry(error);
+        if self.complaint.is_due(clock::instant()) {
+            let pending = self.queue.snapshot();
+            report(&StreamStalled {
+                stream: &self.stream,
+                path: &self.log.place().path.display(),
+                error: &error,
+                pending_lines: &pending.pending_lines,
+                pending_bytes: &pending.pending_bytes,
+                retry_in: &pause,
+                hint: &hint(error),
+            });
+        }
+    }
+
+    /// There is no file now.
+    fn closed(&mut self, error: &OpenError) {
+        let pause = self.wait_to_retry(error);
+        if self.complaint.is_due(clock::instant()) {
+            let io = if let OpenError::Io(io) = error { hint(io) } else { "" };
+            report(&FileLost {
+                stream: &self.stream,
+                path: &self.log.place().path.display(),
+                error,
+                retry_in: &pause,
+                hint: &io,
+            });
+        }
+    }
+
+    fn wait_to_retry(&mut self, error: &dyn fmt::Display) -> impl fmt::Display + use<D> {
+        if self.hurry {
+            self.backoff = Backoff::default();
+        }
+        let pause = self.backoff.next_pause();
+        self.waiting = Waiting::ToRetry(clock::instant() + pause);
+        self.set_last_error(error);
+        lock(&self.status).stalled = true;
+        humantime::format_duration(pause)
+    }
+
+    fn set(&mut self, file: Place, sync: SyncPolicy) {
+        self.sync = sync;
+        let moves = file.path != self.log.place().path;
+        lock(&self.status).path = file.path.clone();
+        if moves {
+            self.write_queued();
+        }
+        self.log.set_place(file);
+        if moves {
+            // The answer is in the status and the report.
+            self.open(Missing::Create).unwrap_or_default();
+        }
+    }
+
+    fn plan_sync(&mut self) {
+        if let SyncPolicy::Every(interval) = self.sync
+            && self.sync_at.is_none()
+            && self.log.is_unsynced()
+        {
+            self.sync_at = Some(clock::instant() + interval);
+        }
+    }
+
+    fn sync_now(&mut self) {
+        self.sync_at = None;
+        if let Err(error) = self.log.sync() {
+            report(&SyncFailed { stream: &self.stream, error: &error });
+            self.set_last_error(&error);
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(old) = self.log.leave(self.sync != SyncPolicy::Never) {
+            self.left(&old);
+        }
+    }
+
+    fn set_last_error(&self, error: &dyn fmt::Display) {
+        lock(&self.status).last_error = Some(error.to_string());
+    }
+
+    fn publish_inode(&self) {
+        lock(&self.status).inode = self.log.identity().map(|identity| identity.inode);
+    }
+}
+
+fn lock(status: &SharedFileStatus) -> std::sync::MutexGuard<'_, FileStatus> {
+    status.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What whoever is on call can do about it.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull => "make room on the file system",
+        io::ErrorKind::QuotaExceeded => "make room within the quota",
+        io::ErrorKind::FileTooLarge => "rotate the file, or raise LimitFSIZE=",
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "in a systemd unit the directory belongs into ReadWritePaths="
+        }
+        io::ErrorKind::PermissionDenied => "the agent's user must be able to write there",
+        _ => "",
+    }
+}
+
+/// The kernel shows at most 15 bytes of it (prctl(2)).
+fn thread_name(stream: &StreamName) -> String {
+    format!("w:{stream}")
+}

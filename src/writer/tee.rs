@@ -1,0 +1,135 @@
+//! `--tee`: a copy of every line to the standard output, which may be slow or gone.
+//!
+//! It has a queue of its own. Where that is full the copy is dropped and counted, never the line
+//! in the file; with `--tee=wait` the producers wait instead. A closed output ends the tee only.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tokio::sync::oneshot;
+
+use super::queue::{Queue, Step, spare};
+use crate::formatting::Expansion;
+use crate::limits::{TEE_BYTES_MAX, WRITER_STACK_BYTES};
+use crate::pipeline::Accepted;
+use crate::report::{TeeDropped, TeeEnded, report};
+
+/// What happens when the reader of our standard output is slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TeePolicy {
+    /// Copies are dropped.
+    Drop,
+    /// The producers wait.
+    Wait,
+}
+
+/// The tee has no orders: it only ends.
+#[derive(Debug)]
+enum NoOrder {}
+
+/// Copies on their way to the standard output.
+#[derive(Debug)]
+pub struct Tee {
+    queue: Arc<Queue<NoOrder>>,
+    policy: TeePolicy,
+    ended: AtomicBool,
+    lines_dropped: AtomicU64,
+}
+
+impl Tee {
+    /// Starts the thread that writes; the receiver is told when it has ended.
+    pub fn start(policy: TeePolicy) -> io::Result<(Arc<Tee>, oneshot::Receiver<()>)> {
+        let tee = Arc::new(Tee {
+            queue: Arc::new(Queue::new(TEE_BYTES_MAX)),
+            policy,
+            ended: AtomicBool::new(false),
+            lines_dropped: AtomicU64::new(0),
+        });
+        let (ended, has_ended) = oneshot::channel();
+        let writing = tee.clone();
+        let thread = std::thread::Builder::new().name("tee".into());
+        thread.stack_size(WRITER_STACK_BYTES).spawn(move || {
+            writing.write_all_copies();
+            // Nobody may be waiting any more.
+            ended.send(()).unwrap_or_default();
+        })?;
+        Ok((tee, has_ended))
+    }
+
+    /// Whether producers wait for it.
+    pub(super) fn waits(&self) -> bool {
+        self.policy == TeePolicy::Wait && !self.ended.load(Relaxed)
+    }
+
+    pub(super) fn read_bytes_max(&self, expansion: Expansion, partial_bytes: usize) -> usize {
+        self.queue.read_bytes_max(expansion, partial_bytes)
+    }
+
+    pub(super) async fn wait_for_room(&self, expansion: Expansion, partial_bytes: usize) {
+        self.queue.wait_for_room(expansion, partial_bytes).await;
+    }
+
+    pub(super) fn wait_for_room_blocking(&self, expansion: Expansion, partial_bytes: usize) {
+        self.queue.wait_for_room_blocking(expansion, partial_bytes);
+    }
+
+    /// Copies whole lines, if there is room.
+    pub(super) fn offer(&self, lines_bytes: &[u8], lines: u64) {
+        if lines_bytes.is_empty() || self.ended.load(Relaxed) {
+            return;
+        }
+        if !self.waits() && self.queue.room() < lines_bytes.len() {
+            self.lines_dropped.fetch_add(lines, Relaxed);
+            return;
+        }
+        self.queue.append(lines_bytes.len(), |block| {
+            block.append_lines(|out| {
+                out.extend_from_slice(lines_bytes);
+                lines
+            });
+            Accepted { lines, ..Accepted::default() }
+        });
+    }
+
+    pub(super) fn close(&self) {
+        self.queue.close();
+    }
+
+    fn write_all_copies(&self) {
+        let stdout = io::stdout();
+        while let Step::Block(block) = self.queue.next(true, None) {
+            if !self.ended.load(Relaxed)
+                && let Err(error) = write_whole(stdout.as_fd(), block.bytes())
+            {
+                self.ended.store(true, Relaxed);
+                report(&TeeEnded { error: &error });
+            }
+            self.queue.written(block.lines(), block.len());
+            spare::give_back(block.into_memory());
+        }
+        let lines = self.lines_dropped.load(Relaxed);
+        if lines > 0 {
+            report(&TeeDropped { lines: &lines });
+        }
+    }
+}
+
+/// Writes everything. Whoever shares the descriptor may have made it non-blocking, so that is
+/// waited out rather than changed.
+fn write_whole(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> nix::Result<()> {
+    while !bytes.is_empty() {
+        match nix::unistd::write(fd, bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => {
+                poll(&mut [PollFd::new(fd, PollFlags::POLLOUT)], PollTimeout::NONE)?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
