@@ -1,8 +1,11 @@
 //! logagent
 
+pub mod agent;
 pub mod block;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod counters;
 pub mod formatting;
 pub mod framing;

@@ -20,6 +20,8 @@ pub const SPARE_BLOCKS_MAX: usize = 8;
 
 /// `max-line` unless configured.
 pub const LINE_BYTES_MAX_DEFAULT: usize = MIB;
+/// The smallest `max-line` that can be configured: any character fits, and a split is rare.
+pub const LINE_BYTES_MIN: usize = 16;
 /// The largest `max-line` that can be configured.
 pub const LINE_BYTES_MAX_LIMIT: usize = 64 * MIB;
 /// `queue` unless configured.
@@ -46,6 +48,10 @@ pub const PIPE_BYTES: i32 = MIB as i32;
 
 /// `max-streams` unless configured.
 pub const STREAMS_MAX_DEFAULT: usize = 1024;
+/// A log file's mode unless configured.
+pub const FILE_MODE_DEFAULT: u32 = 0o640;
+/// A socket's and a FIFO's mode unless configured.
+pub const SOCKET_MODE_DEFAULT: u32 = 0o660;
 /// The longest stream name.
 pub const STREAM_NAME_BYTES_MAX: usize = 128;
 /// A writer's stack: its call depth is small and fixed.
@@ -82,6 +88,15 @@ pub const MESSAGES_WAITING_MAX: usize = 1024;
 pub const MESSAGES_GRACE: Duration = Duration::from_secs(1);
 /// What `--tee` may hold back for a slow reader of our stdout.
 pub const TEE_BYTES_MAX: usize = 4 * MIB;
+
+/// The mistakes in a file's structure that are told at a time: finding each costs a reading.
+pub const CONFIGURATION_MISTAKES_MAX: usize = 100;
+/// The longest duration that can be configured.
+pub const CONFIGURED_DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// The largest number of connections or streams that can be configured.
+pub const CONFIGURED_COUNT_MAX: usize = 1_000_000;
+/// The shortest interval of `sync`: a disk takes about as long for one.
+pub const SYNC_EVERY_MIN: Duration = Duration::from_millis(10);
 
 /// The largest configuration file: beyond it something else was named by mistake.
 pub const CONFIGURATION_BYTES_MAX: usize = 4 * MIB;

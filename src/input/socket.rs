@@ -32,13 +32,22 @@ pub struct Bound {
     pub found_file: Option<PathBuf>,
 }
 
+/// What to do with a regular file at the socket's path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InTheWay {
+    /// Rename it: systemd has made it for a unit that started too early, and it holds lines.
+    TakeFile,
+    /// It is somebody's.
+    Refuse,
+}
+
 /// Listens at `place`.
-pub fn listen_at(place: &Place) -> Result<Bound, OpenError> {
+pub fn listen_at(place: &Place, in_the_way: InTheWay) -> Result<Bound, OpenError> {
     let path = &place.path;
     make_directory(path)?;
     let (mut replaced_stale, mut found_file) = (false, None);
     loop {
-        match clear_way(path)? {
+        match clear_way(path, in_the_way)? {
             Way::Free => {}
             Way::StaleRemoved => replaced_stale = true,
             Way::FileRenamed(to) => found_file = Some(to),
@@ -59,10 +68,10 @@ enum Way {
     FileRenamed(PathBuf),
 }
 
-fn clear_way(path: &Path) -> Result<Way, OpenError> {
+fn clear_way(path: &Path, in_the_way: InTheWay) -> Result<Way, OpenError> {
     let Ok(found) = path.symlink_metadata() else { return Ok(Way::Free) };
     let kind = found.file_type();
-    if kind.is_file() {
+    if kind.is_file() && in_the_way == InTheWay::TakeFile {
         let to = free_name(path);
         fs::rename(path, &to).map_err(OpenError::io(path, "cannot rename the file found here"))?;
         return Ok(Way::FileRenamed(to));

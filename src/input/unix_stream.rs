@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::Connection;
 use super::reading::read_to_end;
-use super::socket::{self, Bound};
+use super::socket::{self, Bound, InTheWay};
 use super::unread::unread_bytes;
 use super::{Alive, Commons, Input, InputKind, InputSettings, OpenError, found_file};
 use crate::clock;
@@ -65,7 +65,8 @@ pub(super) fn open(
     commons: &Commons,
     alive: Alive,
 ) -> Result<UnixStreamInput, OpenError> {
-    let Bound { listener, replaced_stale, found_file } = socket::listen_at(place)?;
+    let Bound { listener, replaced_stale, found_file } =
+        socket::listen_at(place, InTheWay::TakeFile)?;
     let listener = UnixListener::from_std(listener);
     let listener = listener.map_err(OpenError::io(&place.path, "cannot watch the socket"))?;
     let shared = Arc::new(Shared {
@@ -129,7 +130,9 @@ impl Shared {
                 }
             }
         }
-        self.accept_rest(&listener, &alive).await;
+        if let Err(error) = self.accept_rest(listener, &alive).await {
+            self.complain(&error, pause, &mut complaint);
+        }
         self.route.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
@@ -159,13 +162,23 @@ impl Shared {
 
     /// Refuses further clients, and takes those that had connected already: they believe that
     /// their lines have arrived.
-    async fn accept_rest(self: &Arc<Self>, listener: &UnixListener, alive: &Alive) {
-        if shutdown_read(listener).is_err() {
-            return;
-        }
-        // From here on accept(2) fails once the backlog is empty.
-        while let Ok((client, permit)) = self.accept(listener).await {
-            self.clone().serve(client, permit, alive.clone());
+    async fn accept_rest(
+        self: &Arc<Self>,
+        listener: UnixListener,
+        alive: &Alive,
+    ) -> io::Result<()> {
+        shutdown_read(&listener)?;
+        // Off the runtime: a listener that was shut down is readable for ever, so that waiting for
+        // it would never end. It is non-blocking, and the backlog does not grow any more.
+        let listener = listener.into_std()?;
+        loop {
+            let permit = self.permit().await;
+            let (client, _) = match listener.accept() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                accepted => accepted?,
+            };
+            client.set_nonblocking(true)?;
+            self.clone().serve(UnixStream::from_std(client)?, permit, alive.clone());
         }
     }
 

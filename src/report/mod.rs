@@ -42,7 +42,7 @@ facts! {
     info AgentStarted { version, inputs, streams }
         "started"
     /// A drain begins.
-    info Draining { signal, grace }
+    info Draining { grace }
         "draining: reading what is on its way, then stopping"
     /// Everything that was accepted is in the files.
     info Drained { lines }
@@ -53,10 +53,6 @@ facts! {
     /// Pipe mode was stopped while its input still had something.
     error InputUnread { input, bytes }
         "stopped with bytes that were never read"
-    /// The input went on after it was to end.
-    warn StoppedAtOnce {signal }
-        "stopping at once, as asked a second time"
-
     /// A signal or command asked for it.
     info ReopenAsked { streams }
         "reopening every stream's file"
@@ -91,6 +87,9 @@ facts! {
     /// A new configuration is wrong.
     error ConfigurationRefused { mistakes }
         "configuration not applied: the one before stays in force"
+    /// A writer's thread could not be started.
+    error StreamFailed { stream, error }
+        "cannot start the stream's writer"
     /// One of its mistakes.
     error ConfigurationMistake { mistake }
         "mistake"

@@ -152,10 +152,10 @@ impl<Order> Queue<Order> {
         let (bytes, lines) = (block.len(), block.lines());
         let accepted = fill(block);
         let (bytes, lines) = (block.len() - bytes, block.lines() - lines);
-        if block.is_empty() {
-            if let Some(unused) = shared.blocks.pop_back() {
-                spare::give_back(unused.into_memory());
-            }
+        if block.is_empty()
+            && let Some(unused) = shared.blocks.pop_back()
+        {
+            spare::give_back(unused.into_memory());
         }
         shared.pending_lines += lines;
         self.set_pending_bytes(&mut shared, |pending| pending + bytes);

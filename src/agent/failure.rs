@@ -1,0 +1,90 @@
+//! Why the agent could not start.
+
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use crate::input;
+use crate::writer::disk;
+
+/// What kind of trouble it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FailureKind {
+    /// The configuration asks for something that cannot be.
+    Configuration,
+    /// The system is in the way: another agent, no threads.
+    System,
+}
+
+/// Why the agent could not start: everything at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The kind; a configuration's fault if any of them is.
+    pub kind: FailureKind,
+    /// One text for each.
+    pub texts: Vec<String>,
+}
+
+impl Failure {
+    /// A configuration's fault.
+    pub fn configuration(text: impl fmt::Display) -> Failure {
+        Failure { kind: FailureKind::Configuration, texts: vec![text.to_string()] }
+    }
+
+    /// The system's fault.
+    pub fn system(text: impl fmt::Display) -> Failure {
+        Failure { kind: FailureKind::System, texts: vec![text.to_string()] }
+    }
+
+    /// Whether a log file that did not open is a reason not to start. A full or failing disk is
+    /// none: the stream begins stalled.
+    pub(super) fn of_file(path: &Path, error: &disk::OpenError) -> Option<Failure> {
+        let text = format!("{}: cannot open the log file: {error}", path.display());
+        match error {
+            disk::OpenError::Locked => Some(Failure::system(text)),
+            disk::OpenError::Kind(_) | disk::OpenError::Missing => {
+                Some(Failure::configuration(text))
+            }
+            disk::OpenError::Io(error) => match error.kind() {
+                ErrorKind::PermissionDenied
+                | ErrorKind::NotADirectory
+                | ErrorKind::NotFound
+                | ErrorKind::InvalidFilename
+                | ErrorKind::InvalidInput => Some(Failure::configuration(text)),
+                _ => None,
+            },
+        }
+    }
+
+    /// Why an input that did not open is a reason not to start.
+    pub fn of_input(error: input::OpenError) -> Failure {
+        let text = chain(&error);
+        match error {
+            input::OpenError::Live(_) => Failure::system(text),
+            input::OpenError::Kind { .. } => Failure::configuration(text),
+            input::OpenError::Io { source, .. } => match source.kind() {
+                ErrorKind::PermissionDenied | ErrorKind::NotADirectory => {
+                    Failure::configuration(text)
+                }
+                _ => Failure::system(text),
+            },
+        }
+    }
+
+    pub(super) fn all(failures: Vec<Failure>) -> Result<(), Failure> {
+        let Some(kind) = failures.iter().map(|failure| failure.kind).min() else { return Ok(()) };
+        let texts = failures.into_iter().flat_map(|failure| failure.texts).collect();
+        Err(Failure { kind, texts })
+    }
+}
+
+/// An error and what caused it, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,124 @@
+//! The daemon and pipe mode: everything that runs until it is told to stop.
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+
+use super::exit::{self, Exit};
+use super::options::{Arguments, CONFIG_DEFAULT};
+use super::{check, pipe};
+use crate::agent::{Agent, Failure, Outcome, PidFile};
+use crate::config::{self, Config};
+use crate::control::signals::Signals;
+use crate::control::{self, Mode};
+use crate::report::{AgentStarted, Messages, Panicked, report};
+use crate::writer::tee::TeePolicy;
+use crate::writer::wake;
+
+/// What to run.
+struct Plan {
+    config: Config,
+    mode: Mode,
+    tee: Option<TeePolicy>,
+}
+
+pub(super) fn run(arguments: Arguments, signals: Signals) -> Exit {
+    let level = arguments.log_level.unwrap_or_default();
+    let plan = match plan(&arguments) {
+        Ok(plan) => plan,
+        Err(exit) => return exit,
+    };
+    let messages = match Messages::start(level) {
+        Ok(messages) => messages,
+        Err(error) => return exit::failed(&Failure::system(error)),
+    };
+    report_panics();
+    let outcome = start_and_run(plan, signals);
+    messages.finish();
+    match outcome {
+        Ok(outcome) => Exit::from(&outcome),
+        Err(failure) => exit::failed(&failure),
+    }
+}
+
+fn plan(arguments: &Arguments) -> Result<Plan, Exit> {
+    if let Some(output) = &arguments.output {
+        let config = pipe::config(arguments, output).map_err(|text| exit::usage(&text))?;
+        let ends_with_stdin = config.inputs.contains_key(pipe::STDIN);
+        let mode = Mode { config_file: None, ends_with_stdin };
+        return Ok(Plan { config, mode, tee: arguments.tee });
+    }
+    if let Some(option) = arguments.pipe_option() {
+        return Err(exit::usage(&format!("{option} needs a file to write to: add -o FILE")));
+    }
+    let file = arguments.config_path().unwrap_or(Path::new(CONFIG_DEFAULT));
+    let nobody_chose = arguments.config.is_none() && !file.exists();
+    if nobody_chose && (io::stdin().is_terminal() || is_piped()) {
+        return Err(exit::usage(&format!(
+            "nothing to do: there is no {CONFIG_DEFAULT}. Write a program's lines to a file with\n\
+             \x20 app | logagent -o FILE\n\
+             or run the daemon with\n\
+             \x20 logagent -c FILE        (`logagent print config` shows what goes in it)"
+        )));
+    }
+    let config = config::load(file).map_err(|mistakes| check::tell(&mistakes))?;
+    let mode = Mode { config_file: Some(file.to_owned()), ends_with_stdin: false };
+    Ok(Plan { config, mode, tee: None })
+}
+
+fn is_piped() -> bool {
+    use nix::sys::stat::{SFlag, fstat};
+    fstat(io::stdin()).is_ok_and(|found| {
+        SFlag::from_bits_truncate(found.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFIFO
+    })
+}
+
+fn start_and_run(plan: Plan, signals: Signals) -> Result<Outcome, Failure> {
+    let runtime = runtime().map_err(Failure::system)?;
+    let outcome = runtime.block_on(run_until_stopped(plan, signals));
+    // Nobody waits for a configuration file on a disk that hangs.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn runtime() -> io::Result<Runtime> {
+    wake::defer();
+    Builder::new_current_thread().enable_io().enable_time().on_thread_park(wake::now).build()
+}
+
+async fn run_until_stopped(plan: Plan, signals: Signals) -> Result<Outcome, Failure> {
+    let settings = plan.config.agent.clone();
+    let signals = signals.into_async().map_err(Failure::system)?;
+    // Before anything else: a stale one names somebody who must not be signalled.
+    let mut pid_file = settings.pid_file.as_deref().map(PidFile::claim).transpose()?;
+    let agent = Agent::start(plan.config, plan.tee).await?;
+    let requests = match &settings.control {
+        Some(path) => control::serve(path).map_err(Failure::of_input)?,
+        None => mpsc::channel(1).1,
+    };
+    if let Some(pid_file) = &mut pid_file {
+        pid_file.publish()?;
+    }
+    report(&AgentStarted {
+        version: &env!("CARGO_PKG_VERSION"),
+        inputs: &agent.inputs_count(),
+        streams: &agent.streams_count(),
+    });
+    let outcome = control::run(agent, signals, requests, plan.mode).await;
+    if let Some(path) = settings.control {
+        // Nobody answers there any more.
+        std::fs::remove_file(path).unwrap_or_default();
+    }
+    Ok(outcome)
+}
+
+/// A panic is told like everything else, and never ends the process.
+fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        let task = thread.name().unwrap_or("unnamed");
+        report(&Panicked { task: &task, text: panic });
+    }));
+}

@@ -1,0 +1,62 @@
+//! The command line: one file a command, and what becomes of it an exit status.
+
+mod agent;
+mod check;
+mod environment;
+mod exit;
+mod options;
+mod pipe;
+mod print;
+mod status;
+
+use std::io::{self, Write};
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+pub use exit::Exit;
+use options::{Arguments, Command};
+
+use crate::control::signals::Signals;
+
+/// Runs what the command line asks for. `signals` have their handlers already.
+pub fn run(signals: Signals) -> Exit {
+    let mut arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    if let Err(text) = environment::fill(&mut arguments, &|name| std::env::var_os(name)) {
+        return exit::usage(&text);
+    }
+    match &arguments.command {
+        None => agent::run(arguments, signals),
+        Some(Command::Check { file }) => check::run(file.as_deref().or(arguments.config_path())),
+        Some(Command::Print { what }) => print::run(*what, arguments.config_path()),
+        Some(Command::Status { json }) => status::run(&arguments.control_path(), *json),
+    }
+}
+
+/// Prints an answer. A reader that has gone has seen enough.
+fn answer(text: &str) {
+    write!(io::stdout(), "{text}").unwrap_or_default();
+}
+
+/// Tells a person what went wrong.
+fn tell(text: &str) {
+    writeln!(io::stderr(), "{text}").unwrap_or_default();
+}
+
+/// Help and version are answers; everything else is a mistake.
+fn usage(error: &clap::Error) -> Exit {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A reader that has gone has seen enough.
+            error.print().unwrap_or_default();
+            Exit::Clean
+        }
+        _ => {
+            error.print().unwrap_or_default();
+            Exit::Usage
+        }
+    }
+}

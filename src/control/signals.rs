@@ -1,0 +1,106 @@
+//! Signals: their handlers stand before anything else, and what comes early waits.
+
+use std::io::{self, Read as _};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use nix::sys::signal::{SigSet, Signal as SystemSignal};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
+use signal_hook::{flag, low_level};
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// USR2, USR1: leave every file and open its path again.
+    Reopen,
+    /// HUP: read the configuration again, and reopen.
+    Reload,
+    /// TERM, INT: drain and stop; the second one stops at once.
+    Stop,
+}
+
+/// Handlers that stand, and what they have caught. A handler writes one byte into a socket, which
+/// waits there until somebody reads it: no runtime is needed yet.
+#[derive(Debug)]
+pub struct Signals {
+    reopen: UnixStream,
+    reload: UnixStream,
+    stop: UnixStream,
+}
+
+impl Signals {
+    /// Installs the handlers. To be called first of all: until then these signals kill.
+    pub fn install() -> io::Result<Signals> {
+        let signals = Signals {
+            reopen: caught(&[SIGUSR2, SIGUSR1])?,
+            reload: caught(&[SIGHUP])?,
+            stop: caught(&[SIGTERM, SIGINT])?,
+        };
+        // A file over RLIMIT_FSIZE is an error of its write(2), EFBIG, and not our end.
+        flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+        // A careful parent blocks these signals until our handlers stand.
+        let ours = [
+            SystemSignal::SIGUSR1,
+            SystemSignal::SIGUSR2,
+            SystemSignal::SIGHUP,
+            SystemSignal::SIGTERM,
+            SystemSignal::SIGINT,
+        ];
+        ours.into_iter().collect::<SigSet>().thread_unblock()?;
+        Ok(signals)
+    }
+
+    /// Goes on with the runtime, which must be this thread's.
+    pub fn into_async(self) -> io::Result<AsyncSignals> {
+        let watch = tokio::net::UnixStream::from_std;
+        Ok(AsyncSignals {
+            reopen: watch(self.reopen)?,
+            reload: watch(self.reload)?,
+            stop: watch(self.stop)?,
+        })
+    }
+
+    /// Whether a stop has been asked for already.
+    pub fn stop_is_pending(&mut self) -> bool {
+        self.stop.read(&mut [0]).is_ok_and(|bytes| bytes > 0)
+    }
+}
+
+fn caught(signals: &[i32]) -> io::Result<UnixStream> {
+    let (caught, handler) = UnixStream::pair()?;
+    caught.set_nonblocking(true)?;
+    for signal in signals {
+        low_level::pipe::register(*signal, handler.try_clone()?)?;
+    }
+    Ok(caught)
+}
+
+/// The same on the runtime.
+#[derive(Debug)]
+pub struct AsyncSignals {
+    reopen: tokio::net::UnixStream,
+    reload: tokio::net::UnixStream,
+    stop: tokio::net::UnixStream,
+}
+
+impl AsyncSignals {
+    /// The next signal. Several reopens that came together are one; every stop counts. Dropping
+    /// the future loses nothing.
+    pub async fn next(&mut self) -> Signal {
+        loop {
+            let caught = tokio::select! {
+                biased;
+                ready = self.stop.readable() => ready.map(|()| (&self.stop, Signal::Stop)),
+                ready = self.reload.readable() => ready.map(|()| (&self.reload, Signal::Reload)),
+                ready = self.reopen.readable() => ready.map(|()| (&self.reopen, Signal::Reopen)),
+            };
+            let Ok((socket, signal)) = caught else { continue };
+            let mut bytes = [0; 64];
+            let count = if signal == Signal::Stop { 1 } else { bytes.len() };
+            if let Ok(1..) = socket.try_read(&mut bytes[..count]) {
+                return signal;
+            }
+        }
+    }
+}
