@@ -1,6 +1,7 @@
 //! The configuration: as written (serde) -> as used (checked, all mistakes at once) -> diff (pure).
 
 mod check;
+mod diff;
 mod environment;
 mod load;
 mod mistake;
@@ -12,6 +13,7 @@ mod value;
 mod wording;
 mod written;
 
+pub use diff::{Diff, diff};
 pub use load::{check_text, load};
 pub use mistake::Mistake;
 pub use used::{AgentSettings, Config};
