@@ -100,9 +100,24 @@ pub const SYNC_EVERY_MIN: Duration = Duration::from_millis(10);
 
 /// The largest configuration file: beyond it something else was named by mistake.
 pub const CONFIGURATION_BYTES_MAX: usize = 4 * MIB;
+/// The mistakes in a file's structure that are told at a time: finding each costs a reading.
+pub const CONFIGURATION_MISTAKES_MAX: usize = 100;
+/// The longest duration that can be configured.
+pub const CONFIGURED_DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// The largest number of connections or streams that can be configured.
+pub const CONFIGURED_COUNT_MAX: usize = 1_000_000;
+/// The shortest interval of `sync`: a disk takes about as long for one.
+pub const SYNC_EVERY_MIN: Duration = Duration::from_millis(10);
 
 /// A default queue takes the longest default line twice.
 const _: () = assert!(QUEUE_BYTES_MAX_DEFAULT >= QUEUE_LINES_MIN * LINE_BYTES_MAX_DEFAULT);
+/// What can be configured holds the defaults, and any UTF-8 character fits a line.
+const _: () = assert!(LINE_BYTES_MIN >= 4 && LINE_BYTES_MIN <= LINE_BYTES_MAX_DEFAULT);
+const _: () = assert!(LINE_BYTES_MAX_DEFAULT <= LINE_BYTES_MAX_LIMIT);
+const _: () = assert!(GRACE_DEFAULT.as_millis() <= CONFIGURED_DURATION_MAX.as_millis());
+const _: () = assert!(SYNC_EVERY_MIN.as_millis() <= CONFIGURED_DURATION_MAX.as_millis());
+const _: () = assert!(CONNECTIONS_MAX_DEFAULT <= CONFIGURED_COUNT_MAX);
+const _: () = assert!(STREAMS_MAX_DEFAULT <= CONFIGURED_COUNT_MAX);
 /// An unfinished line of the sure size can always be completed by one read.
 const _: () = assert!(PARTIAL_BYTES_SURE <= READ_BYTES_MAX);
 /// A read fits a default queue, so that a reader never waits for room that cannot come.

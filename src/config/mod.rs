@@ -1,3 +1,23 @@
 //! The configuration: as written (serde) -> as used (checked, all mistakes at once) -> diff (pure).
+
+mod check;
+mod diff;
+mod environment;
+mod load;
+mod mistake;
+mod nearest;
+mod parse;
+mod source;
 mod used;
+mod value;
+mod wording;
+mod written;
+
+pub use diff::{Diff, diff};
+pub use load::{check_text, load};
+pub use mistake::Mistake;
 pub use used::{AgentSettings, Config};
+pub use value::{
+    Choice, FormatName, FromWritten, Group, HumanDuration, LineBytes, Mode, Named, OnFull, Size,
+    User, WrongValue,
+};

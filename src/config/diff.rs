@@ -1,0 +1,224 @@
+//! What changes from one configuration to the next: pure, and the same for start and reload.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use super::used::{AgentSettings, Config};
+use crate::input::InputSettings;
+use crate::stream_name::StreamName;
+use crate::writer::StreamSettings;
+
+/// How to come from one configuration to another.
+///
+/// To apply it: add and change streams; remove inputs, rename inputs (all at once, since two may
+/// swap their names), change and add inputs; at last remove streams, which nothing feeds any more.
+/// A stream that is added or changed may have the file that one removed or changed has until then.
+///
+/// A start is the difference from [`Config::default`], which has no inputs and no streams.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diff {
+    /// The agent's new settings, where they changed. `grace` applies at once; any other one only
+    /// after a restart, which its owner is told.
+    pub agent: Option<AgentSettings>,
+    /// Streams that are new.
+    pub streams_added: BTreeMap<StreamName, StreamSettings>,
+    /// Streams that are no more.
+    pub streams_removed: Vec<StreamName>,
+    /// Streams whose settings changed, with the new ones.
+    pub streams_changed: BTreeMap<StreamName, StreamSettings>,
+    /// Inputs that begin to listen.
+    pub inputs_added: BTreeMap<String, InputSettings>,
+    /// Inputs, by their old names, that stop listening.
+    pub inputs_removed: Vec<String>,
+    /// Inputs that keep their listener and change their name, as (old, new).
+    pub inputs_renamed: Vec<(String, String)>,
+    /// Inputs, by their new names, that keep their listener and change anything else: stream,
+    /// framing, owner, group or mode.
+    pub inputs_changed: BTreeMap<String, InputSettings>,
+}
+
+impl Diff {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        *self == Diff::default()
+    }
+}
+
+/// The difference from `old` to `new`.
+///
+/// An input is known by its listener, kind and path: where these change it is removed and added,
+/// and where only its name changes it is renamed.
+pub fn diff(old: &Config, new: &Config) -> Diff {
+    let mut diff = Diff::default();
+    if old.agent != new.agent {
+        diff.agent = Some(new.agent.clone());
+    }
+    for (name, settings) in &new.streams {
+        match old.streams.get(name) {
+            None => drop(diff.streams_added.insert(name.clone(), settings.clone())),
+            Some(before) if before == settings => {}
+            Some(_) => drop(diff.streams_changed.insert(name.clone(), settings.clone())),
+        }
+    }
+    let gone = old.streams.keys().filter(|name| !new.streams.contains_key(*name));
+    diff.streams_removed = gone.cloned().collect();
+    diff_inputs(old, new, &mut diff);
+    diff
+}
+
+fn diff_inputs(old: &Config, new: &Config, diff: &mut Diff) {
+    let before: BTreeMap<Listener, &String> =
+        old.inputs.iter().map(|(name, input)| (listener(input), name)).collect();
+    let mut kept = BTreeSet::new();
+    for (name, input) in &new.inputs {
+        let Some(old_name) = before.get(&listener(input)) else {
+            diff.inputs_added.insert(name.clone(), input.clone());
+            continue;
+        };
+        kept.insert(*old_name);
+        if *old_name != name {
+            diff.inputs_renamed.push(((*old_name).clone(), name.clone()));
+        }
+        if old.inputs.get(*old_name) != Some(input) {
+            diff.inputs_changed.insert(name.clone(), input.clone());
+        }
+    }
+    diff.inputs_removed = old.inputs.keys().filter(|name| !kept.contains(name)).cloned().collect();
+}
+
+/// What an input listens at; no two inputs of a configuration share it.
+type Listener = (&'static str, Option<PathBuf>);
+
+fn listener(input: &InputSettings) -> Listener {
+    (input.kind.name(), input.kind.path().map(PathBuf::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::check_text;
+    use crate::framing::FRAMINGS;
+
+    /// Shorthand: inputs as `name=path>stream`.
+    fn config(inputs: &str) -> Config {
+        let mut text = String::new();
+        for input in inputs.split_whitespace() {
+            let (name, rest) = input.split_once('=').unwrap();
+            let (path, stream) = rest.split_once('>').unwrap();
+            text += &format!("[input.{name}.fifo]\npath = \"/{path}\"\nstream = \"{stream}\"\n");
+        }
+        if inputs.is_empty() {
+            return Config::default();
+        }
+        check_text(
+            "test.toml".as_ref(),
+            &format!("agent.control = \"\"\nagent.pid-file = \"\"\n{text}"),
+        )
+        .unwrap()
+    }
+
+    /// Checks the difference, as text.
+    #[track_caller]
+    fn check(old: &str, new: &str, expected: &str) {
+        let diff = diff(&config(old), &config(new));
+        let names = |sign: &str, names: Vec<String>| {
+            names.into_iter().map(|name| format!("{sign}{name} ")).collect::<String>()
+        };
+        let strings = |names: &mut dyn Iterator<Item = String>| names.collect::<Vec<_>>();
+        let shown = names("-", diff.inputs_removed.clone())
+            + &names("", strings(&mut diff.inputs_renamed.iter().map(|(a, b)| format!("{a}:{b}"))))
+            + &names("~", strings(&mut diff.inputs_changed.keys().cloned()))
+            + &names("+", strings(&mut diff.inputs_added.keys().cloned()))
+            + "| "
+            + &names("-", strings(&mut diff.streams_removed.iter().map(|s| s.to_string())))
+            + &names("~", strings(&mut diff.streams_changed.keys().map(|s| s.to_string())))
+            + &names("+", strings(&mut diff.streams_added.keys().map(|s| s.to_string())));
+        assert_eq!(shown.trim(), expected, "from {old:?} to {new:?}");
+    }
+
+    #[test]
+    fn an_input_is_known_by_its_listener() {
+        check("", "a=1>s", "+a | +s");
+        check("a=1>s", "", "-a | -s");
+        check("a=1>s", "a=1>s", "|");
+        check("a=1>s", "a=1>t", "~a | -s +t");
+        check("a=1>s", "a=2>s", "-a +a |");
+        check("a=1>s", "b=1>s", "a:b |");
+        check("a=1>s", "b=1>t", "a:b ~b | -s +t");
+        check("a=1>s b=2>s", "a=2>s b=1>s", "b:a a:b |");
+        check("a=1>s b=2>t", "a=2>t c=3>u", "-a b:a +c | -s +u");
+    }
+
+    #[test]
+    fn settings_of_the_agent_and_of_streams_are_compared() {
+        let old = config("a=1>s");
+        let mut new = old.clone();
+        assert!(diff(&old, &new).is_empty());
+        new.agent.connections_max += 1;
+        new.streams.values_mut().for_each(|stream| stream.queue_bytes_max += 1);
+        new.inputs.values_mut().for_each(|input| input.framing = &FRAMINGS[1]);
+        let diff = diff(&old, &new);
+        assert_eq!(diff.agent, Some(new.agent.clone()));
+        assert_eq!(diff.streams_changed, new.streams);
+        assert_eq!(diff.inputs_changed, new.inputs);
+    }
+
+    /// As [`Diff`] says.
+    fn apply(diff: Diff, to: &Config) -> Config {
+        let mut config = to.clone();
+        config.agent = diff.agent.unwrap_or(config.agent);
+        for name in diff.streams_added.keys() {
+            assert!(!config.streams.contains_key(name));
+        }
+        config.streams.extend(diff.streams_added);
+        config.streams.extend(diff.streams_changed);
+        for name in diff.inputs_removed {
+            config.inputs.remove(&name).unwrap();
+        }
+        let renamed = diff.inputs_renamed.into_iter();
+        let renamed: Vec<_> =
+            renamed.map(|(old, new)| (new, config.inputs.remove(&old).unwrap())).collect();
+        for (name, input) in renamed {
+            assert!(config.inputs.insert(name, input).is_none());
+        }
+        for (name, input) in diff.inputs_changed {
+            let before = config.inputs.insert(name, input.clone()).unwrap();
+            assert_eq!(listener(&before), listener(&input));
+        }
+        for (name, input) in diff.inputs_added {
+            assert!(config.inputs.insert(name, input).is_none());
+        }
+        for name in diff.streams_removed {
+            config.streams.remove(&name).unwrap();
+        }
+        config
+    }
+
+    proptest! {
+        #[test]
+        fn applying_the_difference_to_the_old_gives_the_new(old in configs(), new in configs()) {
+            prop_assert_eq!(apply(diff(&old, &new), &old), new);
+        }
+    }
+
+    /// Configurations of few names and paths, so that they have much in common.
+    fn configs() -> impl Strategy<Value = Config> {
+        let name = proptest::sample::select(vec!["a", "b", "c", "d"]);
+        let input = (name, 0..4u8, 0..3u8);
+        (proptest::collection::vec(input, 0..4), 0..2usize).prop_map(|(inputs, streams_more)| {
+            let mut seen = BTreeSet::new();
+            let mut text = String::new();
+            for (name, path, stream) in inputs {
+                if seen.insert(name.to_owned()) && seen.insert(path.to_string()) {
+                    text += &format!("{name}={path}>s{stream} ");
+                }
+            }
+            let mut config = config(&text);
+            config.agent.streams_max += streams_more;
+            config.streams.values_mut().for_each(|s| s.queue_bytes_max += streams_more);
+            config
+        })
+    }
+}

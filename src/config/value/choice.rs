@@ -1,0 +1,159 @@
+//! Values that are one of a few names: formats, framings, policies.
+
+use super::{FromWritten, WrongValue, wrong};
+use crate::formatting::FORMATS;
+use crate::framing::{FRAMINGS, Framing};
+use crate::pipeline::OverLong;
+
+/// Things that are chosen by name.
+pub trait Named: Copy + 'static {
+    /// The key that chooses among them.
+    const KEY: &'static str;
+    /// What may be written, for values of another type.
+    const EXPECTED: &'static str;
+    /// Names that people know from elsewhere and that this version has not.
+    const NOT_YET: &'static [&'static str] = &[];
+
+    /// All of them with their names; the first is the default.
+    fn names() -> Vec<(&'static str, Self)>;
+}
+
+/// One of the named things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice<T>(pub T);
+
+impl<T: Named> FromWritten for Choice<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+
+    fn from_text(text: &str) -> Result<Choice<T>, WrongValue> {
+        let names = T::names();
+        if let Some((_, chosen)) = names.iter().find(|(name, _)| *name == text) {
+            return Ok(Choice(*chosen));
+        }
+        let key = T::KEY;
+        let known: Vec<String> = names.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let known = known.join(" or ");
+        if T::NOT_YET.contains(&text) {
+            return wrong(format!("this version has no {key} \"{text}\": write {known}"));
+        }
+        wrong(format!("unknown {key} \"{text}\": write {known}"))
+    }
+}
+
+/// A format by its name in [`FORMATS`]; what else it needs stands in other keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormatName {
+    /// `raw`
+    Raw,
+    /// `stamped`, with `prefix`
+    Stamped,
+}
+
+impl Named for FormatName {
+    const KEY: &'static str = "format";
+    const EXPECTED: &'static str = "a format such as \"raw\"";
+    const NOT_YET: &'static [&'static str] = &["json", "cri"];
+
+    fn names() -> Vec<(&'static str, FormatName)> {
+        let named = |name| match name {
+            "raw" => Some((name, FormatName::Raw)),
+            "stamped" => Some((name, FormatName::Stamped)),
+            _ => None,
+        };
+        FORMATS.iter().filter_map(|(name, _)| named(name)).collect()
+    }
+}
+
+impl Named for &'static Framing {
+    const KEY: &'static str = "framing";
+    const EXPECTED: &'static str = "a framing such as \"newline\"";
+    const NOT_YET: &'static [&'static str] = &["octet-counting", "syslog"];
+
+    fn names() -> Vec<(&'static str, &'static Framing)> {
+        FRAMINGS.iter().map(|framing| (framing.name, framing)).collect()
+    }
+}
+
+impl Named for OverLong {
+    const KEY: &'static str = "over-long";
+    const EXPECTED: &'static str = "\"split\", \"truncate\" or \"drop\"";
+
+    fn names() -> Vec<(&'static str, OverLong)> {
+        vec![("split", OverLong::Split), ("truncate", OverLong::Truncate), ("drop", OverLong::Drop)]
+    }
+}
+
+/// What happens when a stream's queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFull {
+    /// The producers wait.
+    Wait,
+}
+
+impl Named for OnFull {
+    const KEY: &'static str = "on-full";
+    const EXPECTED: &'static str = "\"wait\"";
+    const NOT_YET: &'static [&'static str] = &["drop-newest", "drop-oldest"];
+
+    fn names() -> Vec<(&'static str, OnFull)> {
+        vec![("wait", OnFull::Wait)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check;
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_their_tables() {
+        check(
+            |Choice(format): Choice<FormatName>| format!("{format:?}"),
+            &[
+                ("raw", Ok("Raw")),
+                ("stamped", Ok("Stamped")),
+                ("json", Err("this version has no format \"json\": write \"raw\" or \"stamped\"")),
+                ("rww", Err("unknown format \"rww\": write \"raw\" or \"stamped\"")),
+            ],
+        );
+        check(
+            |Choice(framing): Choice<&'static Framing>| framing.name.to_owned(),
+            &[
+                ("newline", Ok("newline")),
+                ("nul", Ok("nul")),
+                (
+                    "syslog",
+                    Err("this version has no framing \"syslog\": write \"newline\" or \"nul\""),
+                ),
+                ("lf", Err("unknown framing \"lf\": write \"newline\" or \"nul\"")),
+            ],
+        );
+        assert_eq!(FormatName::names().len(), FORMATS.len(), "a format lacks its name here");
+    }
+
+    #[test]
+    fn policies_are_told_apart_from_those_of_later_versions() {
+        check(
+            |Choice(over_long): Choice<OverLong>| format!("{over_long:?}"),
+            &[
+                ("split", Ok("Split")),
+                ("truncate", Ok("Truncate")),
+                ("drop", Ok("Drop")),
+                (
+                    "wrap",
+                    Err("unknown over-long \"wrap\": write \"split\" or \"truncate\" or \"drop\""),
+                ),
+            ],
+        );
+        check(
+            |Choice(on_full): Choice<OnFull>| format!("{on_full:?}"),
+            &[
+                ("wait", Ok("Wait")),
+                ("drop-newest", Err("this version has no on-full \"drop-newest\": write \"wait\"")),
+                ("drop-oldest", Err("this version has no on-full \"drop-oldest\": write \"wait\"")),
+                ("block", Err("unknown on-full \"block\": write \"wait\"")),
+            ],
+        );
+        assert_eq!(OverLong::names()[0].1, OverLong::default());
+    }
+}
