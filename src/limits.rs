@@ -89,15 +89,6 @@ pub const MESSAGES_GRACE: Duration = Duration::from_secs(1);
 /// What `--tee` may hold back for a slow reader of our stdout.
 pub const TEE_BYTES_MAX: usize = 4 * MIB;
 
-/// The mistakes in a file's structure that are told at a time: finding each costs a reading.
-pub const CONFIGURATION_MISTAKES_MAX: usize = 100;
-/// The longest duration that can be configured.
-pub const CONFIGURED_DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-/// The largest number of connections or streams that can be configured.
-pub const CONFIGURED_COUNT_MAX: usize = 1_000_000;
-/// The shortest interval of `sync`: a disk takes about as long for one.
-pub const SYNC_EVERY_MIN: Duration = Duration::from_millis(10);
-
 /// The largest configuration file: beyond it something else was named by mistake.
 pub const CONFIGURATION_BYTES_MAX: usize = 4 * MIB;
 /// The mistakes in a file's structure that are told at a time: finding each costs a reading.

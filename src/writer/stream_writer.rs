@@ -90,6 +90,8 @@ pub struct StreamWriter<D: Disk> {
     complaint: Complaint,
     hurry: bool,
     sync_at: Option<Instant>,
+    /// The inode of the file that was left, while there is no other yet.
+    left: Option<u64>,
 }
 
 impl<D: Disk + 'static> StreamWriter<D> {
@@ -113,6 +115,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
             complaint: Complaint::default(),
             hurry: false,
             sync_at: None,
+            left: None,
         }
     }
 
@@ -226,19 +229,15 @@ impl<D: Disk + 'static> StreamWriter<D> {
         let before = self.log.identity();
         let complete = self.write_queued();
         let unwritten = if complete { 0 } else { self.queue.snapshot().pending_lines };
-        match self.open(missing) {
-            Ok(()) => {
-                let moved = before.is_some() && self.log.identity() != before;
-                self.queue.count(|counters| {
-                    counters.reopens += 1;
-                    counters.moved_lines += if moved { unwritten } else { 0 };
-                });
-            }
-            Err(OpenError::Missing) if missing == Missing::Leave => {
-                self.waiting = Waiting::ToCreate(clock::instant() + CREATE_AFTER_SIGNAL);
-            }
-            // It is in the status and the report, and will be tried again.
-            Err(_) => {}
+        let opened = self.open(missing);
+        if before.is_some() && self.log.identity() != before {
+            self.queue.count(|counters| counters.moved_lines += unwritten);
+        }
+        // Every other error is told, and the writer waits already.
+        let left_alone = missing == Missing::Leave && matches!(opened, Err(OpenError::Missing));
+        // Further signals do not put it off.
+        if left_alone && !matches!(self.waiting, Waiting::ToCreate(_)) {
+            self.waiting = Waiting::ToCreate(clock::instant() + CREATE_AFTER_SIGNAL);
         }
     }
 
@@ -246,22 +245,22 @@ impl<D: Disk + 'static> StreamWriter<D> {
     fn open(&mut self, missing: Missing) -> Result<(), OpenError> {
         let sync = self.sync != SyncPolicy::Never;
         let result = match self.log.reopen(missing, sync) {
-            Reopened::Same => Ok(()),
+            Reopened::Same => {
+                self.queue.count(|counters| counters.reopens += 1);
+                Ok(())
+            }
             Reopened::New { old, unterminated } => {
                 let path = self.log.place().path.display().to_string();
                 if unterminated {
                     report(&FragmentEnded { stream: &self.stream, path: &path });
                 }
                 if let Some(old) = old {
-                    let to = self.log.identity().map_or(0, |new| new.inode);
-                    let from = old.identity.inode;
-                    report(&ReopenedReport {
-                        stream: &self.stream,
-                        path: &path,
-                        from: &from,
-                        to: &to,
-                    });
                     self.left(&old);
+                }
+                if let (Some(from), Some(to)) = (self.left.take(), self.log.identity()) {
+                    let (stream, path, to) = (&self.stream, &path, &to.inode);
+                    report(&ReopenedReport { stream, path, from: &from, to });
+                    self.queue.count(|counters| counters.reopens += 1);
                 }
                 self.opened();
                 Ok(())
@@ -297,6 +296,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
     }
 
     fn left(&mut self, old: &Left) {
+        self.left = Some(old.identity.inode);
         if old.torn {
             self.queue.count(|counters| counters.torn_left += 1);
         }
