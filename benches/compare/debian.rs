@@ -4,7 +4,6 @@
 //! that the system lacks, and never installed. Nothing is fetched unless it is asked for.
 
 use std::env;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -93,21 +92,20 @@ impl Programs {
 }
 
 impl Installed {
-    /// The unpacked directory whose path ends so, somewhere under `usr/lib`.
-    pub(crate) fn library(&self, name: &str) -> Outcome<PathBuf> {
+    /// The directory of one of the package's modules.
+    pub(crate) fn directory_of(&self, module: &str) -> Outcome<PathBuf> {
         let root = self.root.as_deref().unwrap_or(Path::new("/"));
-        find_dir(&root.join("usr/lib"), OsStr::new(name))
-            .ok_or_else(|| format!("no directory {name} under {}", root.display()).into())
+        libraries(root)
+            .into_iter()
+            .find(|dir| dir.join(module).exists())
+            .ok_or_else(|| format!("no {module} under {}", root.display()).into())
     }
 
     /// The command, with its own libraries found first.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
         if let Some(root) = &self.root {
-            let lib = root.join("usr/lib");
-            let subdirectories = directories(&lib);
-            let paths = env::join_paths(subdirectories.iter().chain([&lib]));
-            command.env("LD_LIBRARY_PATH", paths.unwrap_or_default());
+            command.env("LD_LIBRARY_PATH", env::join_paths(libraries(root)).unwrap_or_default());
         }
         command
     }
@@ -156,10 +154,15 @@ fn directories(parent: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
 
-fn find_dir(parent: &Path, name: &OsStr) -> Option<PathBuf> {
-    let directories = directories(parent);
-    let found = directories.iter().find(|dir| dir.file_name() == Some(name)).cloned();
-    found.or_else(|| directories.iter().find_map(|dir| find_dir(dir, name)))
+/// Everywhere below a root where a package may have put libraries and modules.
+fn libraries(root: &Path) -> Vec<PathBuf> {
+    let mut found = vec![root.join("usr/lib"), root.join("lib")];
+    let mut next = 0;
+    while let Some(dir) = found.get(next) {
+        found.extend(directories(dir));
+        next += 1;
+    }
+    found
 }
 
 fn succeed(command: &mut Command) -> Outcome<()> {

@@ -7,18 +7,21 @@
 //!
 //! Where to look: `scenario` what is sent; `line` and `load` how; `contestants/` to whom; `measure`
 //! (`process`, `watch`) one run; `check` its result; `series` and `statistics` many runs; `table`,
-//! `json`, `chart` what is shown of them.
+//! `json` and `chart` what is shown of them; `load_only` whether the load is what limits them.
 
 // It is a program of its own: it prints, reads the clock, and writes files that are no logs.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 mod bare_loop;
+mod chart;
 mod check;
 mod contestants;
 mod debian;
 mod interrupt;
+mod json;
 mod line;
 mod load;
+mod load_only;
 mod machine;
 mod measure;
 mod options;
@@ -92,7 +95,11 @@ fn benchmark(options: &Options) -> Outcome<bool> {
     };
     let work = Work::new(options.dir.as_deref().unwrap_or(target))?;
     let course = Course { dir: work.0.clone(), load_threads: options.load_threads };
-    compare(options, &programs, &course)
+    match options.purpose {
+        Purpose::ShowConfigurations => show_configurations(options, &programs, &course),
+        Purpose::LoadOnly => load_only(options, &course),
+        _ => compare(options, &programs, &course),
+    }
 }
 
 fn compare(options: &Options, programs: &Programs, course: &Course) -> Outcome<bool> {
@@ -109,7 +116,41 @@ fn compare(options: &Options, programs: &Programs, course: &Course) -> Outcome<b
         all.push(series);
     }
     print!("{}", table::versions(&all));
+    if let Some(path) = &options.json {
+        let document = json::document(&machine, options.pairs(), &all);
+        fs::write(path, format!("{document:#}\n")).while_(format!("write {}", path.display()))?;
+    }
+    if let Some(path) = &options.svg {
+        let chart = chart::chart(&machine, &all);
+        fs::write(path, chart).while_(format!("write {}", path.display()))?;
+    }
     Ok(!all.iter().flat_map(|series| &series.rows).any(|row| row.broke_promise()))
+}
+
+fn show_configurations(options: &Options, programs: &Programs, course: &Course) -> Outcome<bool> {
+    for transport in &options.transports {
+        let Some(scenario) =
+            options.scenarios()?.into_iter().find(|scenario| scenario.transport == *transport)
+        else {
+            continue;
+        };
+        for contestant in selected(*transport, &options.contestants)? {
+            let text = programs
+                .find(contestant.program)
+                .and_then(|installed| course.show(contestant, &installed, &scenario))
+                .unwrap_or_else(|why| format!("{why}\n"));
+            println!("# {}, {}\n{text}", transport.name(), contestant.name);
+        }
+    }
+    Ok(true)
+}
+
+fn load_only(options: &Options, course: &Course) -> Outcome<bool> {
+    println!("{}", Machine::of(&course.dir).description());
+    for scenario in options.scenarios()? {
+        println!("{}", load_only::measure(course, &scenario, options.pairs())?);
+    }
+    Ok(true)
 }
 
 /// The yardstick, and those who were asked for, or all.

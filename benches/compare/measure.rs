@@ -73,6 +73,20 @@ impl Course {
         })
     }
 
+    /// How the contestant would be started, and its configuration, as text.
+    pub(crate) fn show(
+        &self,
+        contestant: &Contestant,
+        installed: &Installed,
+        scenario: &Scenario,
+    ) -> Outcome<String> {
+        let scratch = Scratch::new(&self.dir)?;
+        let prepared = (contestant.prepare)(&Place::new(&scratch.0, scenario)?, installed)?;
+        let configuration = prepared.configuration.unwrap_or_default();
+        let text = format!("{:?}\n{configuration}", prepared.command);
+        Ok(text.replace(&scratch.0.display().to_string(), "DIR"))
+    }
+
     fn on_socket(
         &self,
         contestant: &Contestant,

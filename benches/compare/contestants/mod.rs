@@ -80,6 +80,10 @@ impl Prepared {
         let output = Output::File(file);
         Self { command, stdout: None, output, written: Written::Raw, configuration: None }
     }
+
+    fn configured(self, text: impl Into<String>) -> Self {
+        Self { configuration: Some(text.into()), ..self }
+    }
 }
 
 /// The files in which the lines are.

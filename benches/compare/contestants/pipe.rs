@@ -115,9 +115,10 @@ fn in_directory(
     }
     let mut command = logger.command();
     command.args(arguments).arg(&dir);
-    Ok(Prepared {
-        output: Output::Directory(dir),
-        configuration: configuration.map(str::to_owned),
-        ..Prepared::raw(command, place.log())
+    let prepared =
+        Prepared { output: Output::Directory(dir), ..Prepared::raw(command, place.log()) };
+    Ok(match configuration {
+        Some(text) => prepared.configured(text),
+        None => prepared,
     })
 }
