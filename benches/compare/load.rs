@@ -1,0 +1,194 @@
+//! The load: numbered lines to a pipe or to a Unix socket, as fast as the collector takes them.
+//!
+//! It runs as a process of its own, so that its CPU time is not the collector's. A few threads drive
+//! all clients, whose sockets do not block: a client whose socket is full is passed over, as if it
+//! were a process of its own, and only when all of a thread's are full does the thread wait.
+
+use std::io::{self, BufRead, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::line::Lines;
+use crate::problem::{Outcome, While};
+use crate::scenario::{Scenario, Transport};
+
+/// The role's name on the command line of the process that this program starts of itself.
+pub(crate) const ROLE: &str = "--generate";
+
+const READY: &str = "ready";
+const CONNECT_FOR: Duration = Duration::from_secs(10);
+const CONNECT_AGAIN_AFTER: Duration = Duration::from_millis(5);
+
+/// Where the lines go.
+pub(crate) enum Target {
+    Pipe(io::PipeWriter),
+    Socket(PathBuf),
+}
+
+/// The generator process, connected and waiting for the word.
+pub(crate) struct Generator {
+    pub(crate) child: Child,
+    go: ChildStdin,
+}
+
+impl Generator {
+    /// Starts it, and returns when all its clients are connected.
+    pub(crate) fn start(scenario: &Scenario, threads: usize, target: Target) -> Outcome<Self> {
+        let (path, stdout) = match target {
+            Target::Pipe(writer) => (PathBuf::new(), Stdio::from(writer)),
+            Target::Socket(path) => (path, Stdio::null()),
+        };
+        let mut child = Command::new(std::env::current_exe().while_("find this program")?)
+            .arg(ROLE)
+            .arg(path)
+            .args([
+                scenario.clients.to_string(),
+                scenario.lines_per_write.to_string(),
+                scenario.line_bytes.to_string(),
+                scenario.writes_per_client.to_string(),
+                threads.to_string(),
+            ])
+            .stdin(Stdio::piped())
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .spawn()
+            .while_("start the load generator")?;
+        let (Some(go), Some(stderr)) = (child.stdin.take(), child.stderr.take()) else {
+            return Err("the load generator has no standard input or error".into());
+        };
+        let mut generator = Self { child, go };
+        let mut said = String::new();
+        io::BufReader::new(stderr).read_line(&mut said).while_("hear the load generator")?;
+        if said.trim() == READY {
+            return Ok(generator);
+        }
+        generator.child.wait().while_("end the load generator")?;
+        Err(said.trim().into())
+    }
+
+    pub(crate) fn go(&mut self) -> Outcome<()> {
+        self.go.write_all(b"g").while_("start the load")
+    }
+}
+
+/// The generator's main.
+pub(crate) fn main(arguments: &[String]) -> Outcome<()> {
+    let [path, numbers @ ..] = arguments else { return Err("generate what?".into()) };
+    let numbers: Vec<usize> =
+        numbers.iter().map(|n| n.parse()).collect::<Result<_, _>>().while_("read a number")?;
+    let [clients, lines_per_write, line_bytes, writes_per_client, threads] = numbers[..] else {
+        return Err("the load needs five numbers".into());
+    };
+    let transport = if path.is_empty() { Transport::Pipe } else { Transport::UnixStream };
+    let load = Scenario { transport, clients, lines_per_write, line_bytes, writes_per_client };
+    match transport {
+        Transport::Pipe => to_pipe(&load),
+        Transport::UnixStream => to_socket(&load, Path::new(path), threads),
+    }
+}
+
+fn to_pipe(load: &Scenario) -> Outcome<()> {
+    let mut lines = Lines::first(0, load.lines_per_write, load.line_bytes);
+    // Not io::Stdout: it would cut the writes at newlines, and buffer them.
+    let pipe = io::stdout().as_fd().try_clone_to_owned().while_("use the pipe")?;
+    let mut pipe = io::PipeWriter::from(pipe);
+    wait_for_go()?;
+    for _ in 0..load.writes_per_client {
+        pipe.write_all(lines.bytes()).while_("write to the pipe")?;
+        lines.advance();
+    }
+    Ok(())
+}
+
+fn to_socket(load: &Scenario, path: &Path, threads: usize) -> Outcome<()> {
+    let threads = threads.min(load.clients).max(1);
+    let mut shares: Vec<Vec<Client>> = (0..threads).map(|_| Vec::new()).collect();
+    for number in 0..load.clients {
+        shares[number % threads].push(Client::connect(number, load, path)?);
+    }
+    wait_for_go()?;
+    thread::scope(|scope| {
+        let running: Vec<_> =
+            shares.into_iter().map(|clients| scope.spawn(|| drive(clients))).collect();
+        running
+            .into_iter()
+            .try_for_each(|thread| thread.join().unwrap_or_else(|_| Err("a thread died".into())))
+    })
+}
+
+fn wait_for_go() -> Outcome<()> {
+    writeln!(io::stderr(), "{READY}").while_("say that the load is ready")?;
+    io::stdin().read_exact(&mut [0]).while_("wait for the start")
+}
+
+/// Every client in turn, one write each, until all have sent everything.
+fn drive(mut clients: Vec<Client>) -> Outcome<()> {
+    while !clients.is_empty() {
+        let mut progress = false;
+        for client in &mut clients {
+            progress |= client.write()?;
+        }
+        // A client that is done closes its connection at once, as a program that ends does.
+        clients.retain(|client| client.writes_left > 0);
+        if !progress {
+            wait_for_room(&clients)?;
+        }
+    }
+    Ok(())
+}
+
+fn wait_for_room(clients: &[Client]) -> Outcome<()> {
+    let mut waiting: Vec<PollFd> = clients
+        .iter()
+        .map(|client| PollFd::new(client.socket.as_fd(), PollFlags::POLLOUT))
+        .collect();
+    poll(&mut waiting, PollTimeout::NONE).while_("wait for room in a socket")?;
+    Ok(())
+}
+
+struct Client {
+    socket: UnixStream,
+    lines: Lines,
+    /// Bytes of `lines` that the socket has taken already.
+    sent: usize,
+    writes_left: usize,
+}
+
+impl Client {
+    fn connect(number: usize, load: &Scenario, path: &Path) -> Outcome<Self> {
+        let until = Instant::now() + CONNECT_FOR;
+        let socket = loop {
+            match UnixStream::connect(path) {
+                Ok(socket) => break socket,
+                // The collector is not listening yet.
+                Err(_) if Instant::now() < until => thread::sleep(CONNECT_AGAIN_AFTER),
+                Err(error) => return Err(error).while_(format!("connect to {}", path.display())),
+            }
+        };
+        socket.set_nonblocking(true).while_("keep a socket from blocking")?;
+        let lines = Lines::first(number, load.lines_per_write, load.line_bytes);
+        Ok(Self { socket, lines, sent: 0, writes_left: load.writes_per_client })
+    }
+
+    /// One write, if the socket has room: whether it took anything.
+    fn write(&mut self) -> Outcome<bool> {
+        match self.socket.write(&self.lines.bytes()[self.sent..]) {
+            Ok(bytes) => self.sent += bytes,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
+            Err(error) => return Err(error).while_("write to a socket"),
+        }
+        if self.sent == self.lines.bytes().len() {
+            self.sent = 0;
+            self.writes_left -= 1;
+            self.lines.advance();
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,192 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use crate::scenario::{Scenario, Transport};
+
+pub(crate) const HELP: &str = "\
+Compares log collectors, each in pairs with a yardstick.
+
+usage: cargo bench --bench compare -- [OPTION]...
+
+What is run
+  --scenario pipe|unix-stream|all  how lines come to the collector (all)
+  --contestant NAME                only this one, beside the yardstick; may be repeated
+  --clients LIST                   connections of unix-stream (1,16,500)
+  --lines-per-write LIST           (pipe: 1,100; unix-stream: 1,20)
+  --line-bytes LIST                with the newline (120,1024)
+  --lines N                        in each run; without it as many as are about 256 MB
+  --pairs N                        runs of each contestant (7; 21 to publish)
+  --quick                          2 pairs of 20000 lines in few scenarios: a test, no measurement
+
+With what
+  --logagent PATH                  the program that is measured (the one built with this benchmark)
+  --dir DIR                        where the collectors write (the target directory)
+  --cache DIR                      where packages are unpacked (the target directory)
+  --install                        installs the contestants that are missing: needs root, Debian
+  --load-threads N                 threads that drive the clients of unix-stream (1)
+
+What comes out
+  --json FILE                      every figure of every run
+  --svg FILE                       a bar chart: CPU time of each contestant in each scenario
+  --show-configurations            prints the contestants' commands and configurations, runs nothing
+  --load-only                      measures the load generator against readers that discard
+  --help
+
+Columns
+  wall s       from the start of the load until all lines are in the file (pipe: until the
+               collector has ended, too); CPU: the collector's, user and system, from the start of
+               the load to its end, for a thousand lines; load: the same of the load generator
+  anon, file   peaks of the collector's resident memory: its own, and that of files (program,
+               libraries); in a family of processes, the sum
+  x YARDSTICK  the median of the ratios of the pairs, and its confidence interval; in the
+               yardstick's own row against itself (A/A): that is the noise
+  lost ...     of all runs together: lines that are nowhere, more than once, not as they were sent,
+               after a later line of the same client
+
+Exit status: 0; 1 when a logagent row has a fault or did not run, or the benchmark failed; 64 usage.
+";
+
+/// What a run without options sends.
+const BYTES: usize = 256_000_000;
+const QUICK_LINES: usize = 20_000;
+
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) transports: Vec<Transport>,
+    pub(crate) contestants: Vec<String>,
+    pub(crate) clients: Option<Vec<usize>>,
+    pub(crate) lines_per_write: Option<Vec<usize>>,
+    pub(crate) line_bytes: Option<Vec<usize>>,
+    pub(crate) lines: Option<usize>,
+    pub(crate) pairs: Option<usize>,
+    pub(crate) quick: bool,
+    pub(crate) logagent: Option<PathBuf>,
+    pub(crate) dir: Option<PathBuf>,
+    pub(crate) cache: Option<PathBuf>,
+    pub(crate) install: bool,
+    pub(crate) load_threads: usize,
+    pub(crate) json: Option<PathBuf>,
+    pub(crate) svg: Option<PathBuf>,
+    pub(crate) purpose: Purpose,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Compare,
+    ShowConfigurations,
+    LoadOnly,
+    Help,
+}
+
+impl Options {
+    pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self {
+            transports: vec![Transport::Pipe, Transport::UnixStream],
+            contestants: Vec::new(),
+            clients: None,
+            lines_per_write: None,
+            line_bytes: None,
+            lines: None,
+            pairs: None,
+            quick: false,
+            logagent: None,
+            dir: None,
+            cache: None,
+            install: false,
+            load_threads: 1,
+            json: None,
+            svg: None,
+            purpose: Purpose::Compare,
+        };
+        let mut arguments = arguments.into_iter();
+        while let Some(option) = arguments.next() {
+            let mut value = || arguments.next().ok_or(format!("{option} needs a value"));
+            match option.as_str() {
+                // cargo bench says what it is to every benchmark.
+                "--bench" => {}
+                "--scenario" => options.transports = transports(&value()?)?,
+                "--contestant" => options.contestants.push(value()?),
+                "--clients" => options.clients = Some(numbers(&value()?)?),
+                "--lines-per-write" => options.lines_per_write = Some(numbers(&value()?)?),
+                "--line-bytes" => options.line_bytes = Some(numbers(&value()?)?),
+                "--lines" => options.lines = Some(number(&value()?)?),
+                "--pairs" => options.pairs = Some(number(&value()?)?),
+                "--quick" => options.quick = true,
+                "--logagent" => options.logagent = Some(value()?.into()),
+                "--dir" => options.dir = Some(value()?.into()),
+                "--cache" => options.cache = Some(value()?.into()),
+                "--install" => options.install = true,
+                "--load-threads" => options.load_threads = number(&value()?)?,
+                "--json" => options.json = Some(value()?.into()),
+                "--svg" => options.svg = Some(value()?.into()),
+                "--show-configurations" => options.purpose = Purpose::ShowConfigurations,
+                "--load-only" => options.purpose = Purpose::LoadOnly,
+                "--help" | "-h" => options.purpose = Purpose::Help,
+                unknown => return Err(format!("unknown option {unknown}")),
+            }
+        }
+        Ok(options)
+    }
+
+    pub(crate) fn pairs(&self) -> usize {
+        self.pairs.unwrap_or(if self.quick { 2 } else { 7 })
+    }
+
+    /// The matrix.
+    pub(crate) fn scenarios(&self) -> Result<Vec<Scenario>, String> {
+        let mut scenarios = Vec::new();
+        for &transport in &self.transports {
+            let (clients, lines_per_write, line_bytes) = self.shapes(transport);
+            for &line_bytes in &line_bytes {
+                for &clients in &clients {
+                    for &lines_per_write in &lines_per_write {
+                        let plenty =
+                            if self.quick { QUICK_LINES } else { BYTES / line_bytes.max(1) };
+                        let lines = self.lines.unwrap_or(plenty);
+                        let shape = (clients, lines_per_write, line_bytes);
+                        scenarios.push(Scenario::new(transport, shape, lines)?);
+                    }
+                }
+            }
+        }
+        Ok(scenarios)
+    }
+
+    fn shapes(&self, transport: Transport) -> (Vec<usize>, Vec<usize>, Vec<usize>) {
+        let (clients, lines_per_write): (&[usize], &[usize]) = match (transport, self.quick) {
+            (Transport::Pipe, _) => (&[1], &[1, 100]),
+            (Transport::UnixStream, true) => (&[16], &[1, 20]),
+            (Transport::UnixStream, false) => (&[1, 16, 500], &[1, 20]),
+        };
+        let line_bytes: &[usize] = if self.quick { &[120] } else { &[120, 1024] };
+        let or = |chosen: &Option<Vec<usize>>, default: &[usize]| {
+            chosen.clone().unwrap_or_else(|| default.to_vec())
+        };
+        let clients = match transport {
+            Transport::Pipe => vec![1],
+            Transport::UnixStream => or(&self.clients, clients),
+        };
+        (clients, or(&self.lines_per_write, lines_per_write), or(&self.line_bytes, line_bytes))
+    }
+}
+
+fn transports(name: &str) -> Result<Vec<Transport>, String> {
+    match name {
+        "pipe" => Ok(vec![Transport::Pipe]),
+        "unix-stream" => Ok(vec![Transport::UnixStream]),
+        "all" => Ok(vec![Transport::Pipe, Transport::UnixStream]),
+        other => Err(format!("--scenario {other}: give pipe, unix-stream or all")),
+    }
+}
+
+fn numbers(list: &str) -> Result<Vec<usize>, String> {
+    list.split(',').map(number).collect()
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(format!("{text} is not a number above 0")),
+    }
+}
