@@ -171,12 +171,15 @@ fn hard_links_of_one_file_are_one_file() {
 fn directories_that_are_not_writable_are_told() {
     let files = Files::new(
         "[input.a.fifo]\npath = \"ROOT/a\"\n[input.b.unix-stream]\npath = \"ROOT/run/b\"\n\
-         [input.c.stdin]\n[stream.a]\nfile = \"ROOT/a.log\"\n",
+         [input.c.stdin]\n[stream.a]\nfile = \"ROOT/a.log\"\n\
+         [input.d.fifo]\npath = \"ROOT/closed/d\"\n",
     );
+    fs::create_dir(files.root().join("closed")).unwrap();
     files.check(&[]);
     files.write("a.log", "");
     let mode = |path: PathBuf, mode| fs::set_permissions(path, PermissionsExt::from_mode(mode));
     mode(files.root().join("a.log"), 0o444).unwrap();
+    mode(files.root().join("closed"), 0).unwrap();
     mode(files.root(), 0o555).unwrap();
     let told = as_nobody(|| files.load().unwrap_err());
     mode(files.root(), 0o755).unwrap();
@@ -188,14 +191,22 @@ fn directories_that_are_not_writable_are_told() {
         ("7:8", "make files in ROOT", "the socket of input \"b\""),
         ("8:8", "make files in ROOT", "the file of stream \"c\""),
         ("10:8", "write to ROOT/a.log", "the file of stream \"a\""),
+        ("11:8", "make files in ROOT", "the file of stream \"d\""),
     ];
-    let expected = expected.map(|(place, doing, what)| {
-        format!(
-            "ROOT/logagent.toml:{place}: user {} may not {doing}: change its owner or mode, or \
+    let mut expected = expected
+        .map(|(place, doing, what)| {
+            format!(
+                "ROOT/logagent.toml:{place}: user {} may not {doing}: change its owner or mode, or \
              give {what} another path",
-            geteuid()
-        )
-    });
+                geteuid()
+            )
+        })
+        .to_vec();
+    expected.push(format!(
+        "ROOT/logagent.toml:12:8: user {} may not search the directories of ROOT/closed/d: change \
+         their mode, or give the FIFO of input \"d\" another path",
+        geteuid()
+    ));
     assert_eq!(told, expected);
 }
 

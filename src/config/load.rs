@@ -22,7 +22,7 @@ pub fn load(file: &Path) -> Result<Config, Vec<Mistake>> {
     mistakes.or(checked.config)
 }
 
-/// Checks `text` as if it were the whole of `file`, without a look at what is at its paths.
+/// Checks `text` as if it were the whole of `file`, and not whether its paths can be used.
 pub fn check_text(file: &Path, text: &str) -> Result<Config, Vec<Mistake>> {
     let sources = [Source::new(file, text.to_owned())];
     let mut mistakes = Mistakes::new(&sources);

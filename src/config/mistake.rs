@@ -1,11 +1,13 @@
 //! What is wrong with a configuration: every mistake with its place, all at once.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 
 use super::source::Source;
 use super::value::{Setting, Value};
+use crate::limits::MISTAKE_BYTES_MAX;
 
 /// One mistake in a configuration file.
 ///
@@ -64,8 +66,9 @@ impl<'a> Mistakes<'a> {
         }
     }
 
-    /// What the text quotes cannot break the line it is shown in.
+    /// What the text quotes cannot break the line it is shown in, nor make it endless.
     fn note(&mut self, at: At, text: &str) {
+        let text = shortened(text);
         let shown =
             |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
         self.told.insert((at, text.chars().map(shown).collect()));
@@ -116,11 +119,36 @@ impl<'a> Mistakes<'a> {
     }
 }
 
+/// `text` without its middle if it is very long: its end says what to write.
+fn shortened(text: &str) -> Cow<'_, str> {
+    let boundary = |at: &usize| text.is_char_boundary(*at);
+    let begins = (0..=MISTAKE_BYTES_MAX / 2).rev().find(boundary);
+    let ends = (text.len().saturating_sub(MISTAKE_BYTES_MAX / 2)..).find(boundary);
+    match (begins, ends) {
+        (Some(begins), Some(ends)) if text.len() > MISTAKE_BYTES_MAX => {
+            Cow::Owned(format!("{}…{}", &text[..begins], &text[ends..]))
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use super::*;
+
+    #[test]
+    fn a_long_text_keeps_its_beginning_and_its_end() {
+        let long = format!("\"{}\" is no size: write \"1\"", "ä".repeat(MISTAKE_BYTES_MAX));
+        let short = shortened(&long);
+        assert!(short.len() <= MISTAKE_BYTES_MAX + "…".len(), "{short}");
+        assert!(short.starts_with("\"ä") && short.ends_with("write \"1\""), "{short}");
+        for bytes in [0, 1, MISTAKE_BYTES_MAX - 1, MISTAKE_BYTES_MAX] {
+            let text = "x".repeat(bytes);
+            assert_eq!(shortened(&text), text);
+        }
+    }
 
     #[test]
     fn mistakes_come_in_the_order_of_their_places_and_once() {
