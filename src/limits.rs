@@ -93,6 +93,8 @@ pub const TEE_BYTES_MAX: usize = 4 * MIB;
 pub const CONFIGURATION_BYTES_MAX: usize = 4 * MIB;
 /// The mistakes in a file's structure that are told at a time: finding each costs a reading.
 pub const CONFIGURATION_MISTAKES_MAX: usize = 100;
+/// A mistake's text is shortened to about this: it may quote a whole file.
+pub const MISTAKE_BYTES_MAX: usize = KIB;
 /// The longest duration that can be configured.
 pub const CONFIGURED_DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// The largest number of connections or streams that can be configured.

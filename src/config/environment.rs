@@ -113,13 +113,15 @@ fn not_permitted(path: &Path, access: AccessFlags, doing: &str, what: &What) -> 
         (Errno::EROFS, _) => {
             let path = path.display();
             Some(format!(
-                "{path} is on a read-only file system: give {what} another path, or list it in the unit's ReadWritePaths="
+                "{path} is on a read-only file system: give {what} another path, or list it in \
+                 the unit's ReadWritePaths="
             ))
         }
         (Errno::EACCES | Errno::EPERM, _) => {
             let (path, user) = (path.display(), geteuid());
             Some(format!(
-                "user {user} may not {doing} {path}: change its owner or mode, or give {what} another path"
+                "user {user} may not {doing} {path}: change its owner or mode, or give {what} \
+                 another path"
             ))
         }
         (error, _) => Some(out_of_reach(path, what, &io::Error::from(error))),
@@ -132,7 +134,8 @@ fn out_of_reach(path: &Path, what: &What, error: &io::Error) -> String {
         ErrorKind::PermissionDenied => {
             let user = geteuid();
             format!(
-                "user {user} may not search the directories of {path}: change their mode, or give {what} another path"
+                "user {user} may not search the directories of {path}: change their mode, or give \
+                 {what} another path"
             )
         }
         ErrorKind::NotADirectory => {

@@ -22,9 +22,9 @@ pub fn load(file: &Path) -> Result<Config, Vec<Mistake>> {
     mistakes.or(checked.config)
 }
 
-/// Checks `text` as if it were the whole of `file`, without a look at what is at its paths.
+/// Checks `text` as if it were the whole of `file`, and not whether its paths can be used.
 pub fn check_text(file: &Path, text: &str) -> Result<Config, Vec<Mistake>> {
-    let sources = [Source::new(file, text)];
+    let sources = [Source::new(file, text.to_owned())];
     let mut mistakes = Mistakes::new(&sources);
     let checked = parse_and_check(&sources, &mut mistakes);
     mistakes.or(checked.config)
@@ -34,10 +34,10 @@ fn parse_and_check(sources: &[Source], mistakes: &mut Mistakes<'_>) -> Checked {
     let mut files = Vec::new();
     for (file, source) in sources.iter().enumerate() {
         files.push(match &source.unreadable {
-            None => parse(file, &source.text, mistakes),
+            None => parse(file, source, mistakes),
             Some(why) => {
                 mistakes.tell(At { file, offset: source.text.len() }, why);
-                Parsed::default()
+                Parsed::nothing()
             }
         });
     }

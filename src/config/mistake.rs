@@ -1,11 +1,13 @@
 //! What is wrong with a configuration: every mistake with its place, all at once.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 
 use super::source::Source;
 use super::value::{Setting, Value};
+use crate::limits::MISTAKE_BYTES_MAX;
 
 /// One mistake in a configuration file.
 ///
@@ -42,18 +44,34 @@ pub(super) struct At {
 pub(super) struct Mistakes<'a> {
     sources: &'a [Source],
     told: BTreeSet<(At, String)>,
+    /// Lines that break the syntax, by file number.
+    unreadable: HashSet<(usize, usize)>,
 }
 
 impl<'a> Mistakes<'a> {
     pub(super) fn new(sources: &'a [Source]) -> Mistakes<'a> {
-        Mistakes { sources, told: BTreeSet::new() }
+        Mistakes { sources, told: BTreeSet::new(), unreadable: HashSet::new() }
     }
 
-    /// Notes a mistake. What the text quotes cannot break the line it is shown in.
+    /// Notes a mistake of syntax. What else may be wrong in its line only follows from it.
+    pub(super) fn tell_syntax(&mut self, at: At, text: impl AsRef<str>) {
+        self.note(at, text.as_ref());
+        self.unreadable.insert((at.file, self.line(at)));
+    }
+
+    /// Notes a mistake, unless its line breaks the syntax as well.
     pub(super) fn tell(&mut self, at: At, text: impl AsRef<str>) {
+        if !self.unreadable.contains(&(at.file, self.line(at))) {
+            self.note(at, text.as_ref());
+        }
+    }
+
+    /// What the text quotes cannot break the line it is shown in, nor make it endless.
+    fn note(&mut self, at: At, text: &str) {
+        let text = shortened(text);
         let shown =
             |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
-        self.told.insert((at, text.as_ref().chars().map(shown).collect()));
+        self.told.insert((at, text.chars().map(shown).collect()));
     }
 
     /// What a key came to; a wrong value is told.
@@ -69,19 +87,22 @@ impl<'a> Mistakes<'a> {
         }
     }
 
+    fn line(&self, at: At) -> usize {
+        self.sources[at.file].line_and_column(at.offset).0
+    }
+
     /// How file number `file` is named.
-    pub(super) fn name(&self, file: usize) -> String {
+    pub(super) fn file_name(&self, file: usize) -> String {
         self.sources[file].path.display().to_string()
     }
 
     /// Where `at` is, for a text that is shown at a place in file number `from`.
     pub(super) fn place(&self, at: At, from: usize) -> String {
-        let source = &self.sources[at.file];
-        let (line, _) = line_and_column(&source.text, at.offset);
+        let line = self.line(at);
         if at.file == from {
             return format!("line {line}");
         }
-        format!("{}:{line}", source.path.display())
+        format!("{}:{line}", self.file_name(at.file))
     }
 
     /// All of them, or `value` if there are none.
@@ -90,23 +111,25 @@ impl<'a> Mistakes<'a> {
             return Ok(value);
         }
         let mistake = |(at, text): (At, String)| {
-            let Source { path, text: source, .. } = &self.sources[at.file];
-            let (line, column) = line_and_column(source, at.offset);
-            Mistake { file: path.clone(), line, column, text }
+            let source = &self.sources[at.file];
+            let (line, column) = source.line_and_column(at.offset);
+            Mistake { file: source.path.clone(), line, column, text }
         };
         Err(self.told.into_iter().map(mistake).collect())
     }
 }
 
-/// Line and column of a byte in `text`, both from 1; the column counts characters.
-pub(super) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
-    let offset = (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
-    let before = &text[..offset.unwrap_or(0)];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let line = before.matches('\n').count() + 1;
-    // A byte order mark takes no column.
-    let column = before[line_start..].chars().filter(|c| *c != '\u{feff}').count() + 1;
-    (line, column)
+/// `text` without its middle if it is very long: its end says what to write.
+fn shortened(text: &str) -> Cow<'_, str> {
+    let boundary = |at: &usize| text.is_char_boundary(*at);
+    let begins = (0..=MISTAKE_BYTES_MAX / 2).rev().find(boundary);
+    let ends = (text.len().saturating_sub(MISTAKE_BYTES_MAX / 2)..).find(boundary);
+    match (begins, ends) {
+        (Some(begins), Some(ends)) if text.len() > MISTAKE_BYTES_MAX => {
+            Cow::Owned(format!("{}…{}", &text[..begins], &text[ends..]))
+        }
+        _ => Cow::Borrowed(text),
+    }
 }
 
 #[cfg(test)]
@@ -116,19 +139,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_lines_and_characters_from_one() {
-        let text = "\u{feff}a = 1\nä = \"ö\" # x\n";
-        for (offset, expected) in [(0, (1, 1)), (3, (1, 1)), (7, (1, 5)), (9, (2, 1)), (14, (2, 5))]
-        {
-            assert_eq!(line_and_column(text, offset), expected, "offset {offset}");
+    fn a_long_text_keeps_its_beginning_and_its_end() {
+        let long = format!("\"{}\" is no size: write \"1\"", "ä".repeat(MISTAKE_BYTES_MAX));
+        let short = shortened(&long);
+        assert!(short.len() <= MISTAKE_BYTES_MAX + "…".len(), "{short}");
+        assert!(short.starts_with("\"ä") && short.ends_with("write \"1\""), "{short}");
+        for bytes in [0, 1, MISTAKE_BYTES_MAX - 1, MISTAKE_BYTES_MAX] {
+            let text = "x".repeat(bytes);
+            assert_eq!(shortened(&text), text);
         }
-        assert_eq!(line_and_column(text, 10), (2, 1), "inside a character");
-        assert_eq!(line_and_column(text, usize::MAX), (3, 1));
     }
 
     #[test]
     fn mistakes_come_in_the_order_of_their_places_and_once() {
-        let source = |path: &str| Source::new(Path::new(path), "x = 1\ny = 2\n");
+        let source = |path: &str| Source::new(Path::new(path), "x = 1\ny = 2\n".to_owned());
         let sources = [source("b.toml"), source("a.toml")];
         let mut mistakes = Mistakes::new(&sources);
         mistakes.tell(At { file: 1, offset: 0 }, "third");

@@ -1,12 +1,14 @@
 //! The configuration: as written (serde) -> as used (checked, all mistakes at once) -> diff (pure).
 
 mod check;
+pub mod defaults;
 mod diff;
 mod environment;
 mod load;
 mod mistake;
 mod nearest;
 mod parse;
+mod render;
 mod source;
 mod used;
 mod value;
@@ -16,6 +18,7 @@ mod written;
 pub use diff::{Diff, diff};
 pub use load::{check_text, load};
 pub use mistake::Mistake;
+pub use render::render;
 pub use used::{AgentSettings, Config};
 pub use value::{
     Choice, FormatName, FromWritten, Group, HumanDuration, LineBytes, Mode, Named, OnFull, Size,

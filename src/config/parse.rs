@@ -3,15 +3,17 @@
 //! Serde stops at the first mistake. So what it complains of is cut out, by its place, and the
 //! rest is asked again, until nothing is complained of.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeArray, DeTable, DeValue, Deserializer, Error};
+use toml::de::{DeTable, DeValue, Deserializer, Error};
 
-use super::mistake::{At, Mistakes, line_and_column};
+use super::mistake::{At, Mistakes};
 use super::nearest::nearest;
+use super::source::Source;
 use super::wording;
 use super::written::File;
 use crate::limits::CONFIGURATION_MISTAKES_MAX;
@@ -20,50 +22,85 @@ use crate::limits::CONFIGURATION_MISTAKES_MAX;
 #[derive(Default)]
 pub(super) struct Parsed {
     pub(super) file: File,
-    /// Whether nothing can be missing from `file` but what was told and cut out.
-    pub(super) whole: bool,
-    /// Streams that may be fed by what was cut out.
-    pub(super) fed: BTreeSet<String>,
-    /// Inputs whose path may have been cut out, under a misspelt key.
-    pub(super) pathless: BTreeSet<String>,
+    pub(super) lost: Lost,
+}
+
+/// What is missing from a file only because it could not be read, and so is no mistake of its own.
+#[derive(Default)]
+pub(super) struct Lost {
+    /// Whether anything may be missing.
+    pub(super) unknown: bool,
+    /// Streams that inputs feed which could not be read.
+    pub(super) feeds: BTreeSet<String>,
+    /// Inputs whose path stands behind a misspelt key.
+    pub(super) paths: BTreeSet<String>,
+}
+
+impl Parsed {
+    /// Nothing could be read.
+    pub(super) fn nothing() -> Parsed {
+        let lost = Lost { unknown: true, ..Lost::default() };
+        Parsed { file: File::default(), lost }
+    }
 }
 
 /// Reads file number `file`.
-pub(super) fn parse(file: usize, text: &str, mistakes: &mut Mistakes<'_>) -> Parsed {
-    let (table, syntax) = DeTable::parse_recoverable(text);
-    let mut unreadable_lines = HashSet::new();
+pub(super) fn parse(file: usize, source: &Source, mistakes: &mut Mistakes<'_>) -> Parsed {
+    let (text, mut syntax) = without_bare_keys(source);
+    let (table, further) = DeTable::parse_recoverable(&text);
+    syntax.extend(further);
     for error in syntax.iter().take(CONFIGURATION_MISTAKES_MAX) {
-        let span = error.span().unwrap_or(0..0);
-        unreadable_lines.insert(line_and_column(text, span.start).0);
-        let at = At { file, offset: span.start };
-        mistakes.tell(at, wording::syntax(error.message(), text.get(span).unwrap_or("")));
+        let found = error.span().and_then(|span| source.text.get(span)).unwrap_or("");
+        let text = wording::syntax(error.message(), found);
+        mistakes.tell_syntax(At { file, offset: start(error) }, text);
     }
     let mut reading = Reading {
         root: Spanned::new(table.span(), DeValue::Table(table.into_inner())),
         cut: Vec::new(),
-        fed: BTreeSet::new(),
-        pathless: BTreeSet::new(),
+        lost: Lost { unknown: !syntax.is_empty(), ..Lost::default() },
     };
     for _ in 0..CONFIGURATION_MISTAKES_MAX {
         let error = match reading.attempt() {
-            Ok(written) => {
-                let Reading { fed, pathless, .. } = reading;
-                return Parsed { file: written, whole: syntax.is_empty(), fed, pathless };
-            }
+            Ok(file) => return Parsed { file, lost: reading.lost },
             Err(error) => error,
         };
-        let span = error.span().unwrap_or(0..0);
         let (path, follows) = reading.cut(&error);
-        // What stands in a line that cannot be read is no further mistake.
-        if !follows && !unreadable_lines.contains(&line_and_column(text, span.start).0) {
+        if !follows {
             let text = wording::structure(error.message(), path.as_deref().unwrap_or(&[]));
-            mistakes.tell(At { file, offset: span.start }, text);
+            mistakes.tell(At { file, offset: start(&error) }, text);
         }
         if path.is_none() {
             break;
         }
     }
-    Parsed::default()
+    Parsed::nothing()
+}
+
+/// The parser gives up at a key without a value. So these lines are taken for empty: the text
+/// without them, and what is wrong with them.
+fn without_bare_keys(source: &Source) -> (Cow<'_, str>, Vec<Error>) {
+    let (_, mut syntax) = DeTable::parse_recoverable(&source.text);
+    syntax.retain(|error| error.message().starts_with(wording::BARE_KEY));
+    if syntax.is_empty() {
+        return (Cow::Borrowed(&source.text), syntax);
+    }
+    let bare: HashSet<usize> =
+        syntax.iter().map(|error| source.line_and_column(start(error)).0).collect();
+    let lines = source.text.split_inclusive('\n').enumerate();
+    let blank = |line: &str| {
+        let ends = if line.ends_with('\n') { "\n" } else { "" };
+        " ".repeat(line.len() - ends.len()) + ends
+    };
+    let lines = lines.map(
+        |(number, line)| {
+            if bare.contains(&(number + 1)) { blank(line) } else { line.to_owned() }
+        },
+    );
+    (Cow::Owned(lines.collect()), syntax)
+}
+
+fn start(error: &Error) -> usize {
+    error.span().map_or(0, |span| span.start)
 }
 
 /// A file's values on the way into their types.
@@ -71,8 +108,7 @@ struct Reading<'a> {
     root: Spanned<DeValue<'a>>,
     /// What was cut out, as keys from the root.
     cut: Vec<Vec<String>>,
-    fed: BTreeSet<String>,
-    pathless: BTreeSet<String>,
+    lost: Lost,
 }
 
 impl Reading<'_> {
@@ -91,81 +127,71 @@ impl Reading<'_> {
         else {
             return (None, false);
         };
-        self.note_what_goes_with(&path, &removed);
+        self.lost.note(&path, &removed);
         let emptied = self.cut.iter().any(|cut| cut.len() > path.len() && cut.starts_with(&path));
         let follows = emptied && error.message().contains("found 0 elements");
         self.cut.push(path.clone());
         (Some(path), follows)
     }
+}
 
-    /// Notes what is now missing only because it was cut out, so that this is not told as well.
-    fn note_what_goes_with(&mut self, path: &[String], removed: &DeValue<'_>) {
+impl Lost {
+    pub(super) fn add(&mut self, other: Lost) {
+        self.unknown |= other.unknown;
+        self.feeds.extend(other.feeds);
+        self.paths.extend(other.paths);
+    }
+
+    /// Notes what goes with `removed`, which stood at `path`.
+    fn note(&mut self, path: &[String], removed: &DeValue<'_>) {
         let is = |key: &str, known: &'static str| nearest(key, [known].into_iter()).is_some();
         match path {
             [inputs] if is(inputs, "input") => {
                 let DeValue::Table(inputs) = removed else { return };
                 for (name, input) in inputs.iter() {
-                    self.fed.insert(name.get_ref().to_string());
-                    streams_of(input.get_ref(), &mut self.fed);
+                    self.feeds.insert(name.get_ref().to_string());
+                    self.note_streams(input.get_ref());
                 }
             }
             [input, name] | [input, name, _] if input == "input" => {
-                self.fed.insert(name.clone());
-                streams_of(removed, &mut self.fed);
+                self.feeds.insert(name.clone());
+                self.note_streams(removed);
             }
-            [input, name, _, key] if input == "input" => {
-                if is(key, "path") {
-                    self.pathless.insert(name.clone());
-                }
-                if is(key, "stream") {
-                    self.fed.extend(removed.as_str().map(str::to_owned));
-                }
+            [input, name, _, key] if input == "input" && is(key, "path") => {
+                self.paths.insert(name.clone());
+            }
+            [input, _, _, key] if input == "input" && is(key, "stream") => {
+                self.feeds.extend(removed.as_str().map(str::to_owned));
             }
             _ => {}
         }
     }
+
+    /// Notes every `stream = "…"` at any depth of what was cut out of an input.
+    fn note_streams(&mut self, removed: &DeValue<'_>) {
+        let DeValue::Table(table) = removed else { return };
+        for (key, value) in table.iter() {
+            if key.get_ref() == "stream" {
+                self.feeds.extend(value.get_ref().as_str().map(str::to_owned));
+            }
+            self.note_streams(value.get_ref());
+        }
+    }
 }
 
-/// Removes the entry or array element with this span from `value`. Returns its keys and itself.
+/// Removes the entry with this span, its key's or its value's. Returns its keys and its value.
 fn cut<'a>(value: &mut DeValue<'a>, span: &Range<usize>) -> Option<(Vec<String>, DeValue<'a>)> {
-    match value {
-        DeValue::Table(table) => {
-            let found =
-                table.iter().find(|(key, value)| key.span() == *span || value.span() == *span);
-            if let Some(key) = found.map(|(key, _)| key.get_ref().to_string()) {
-                let removed = table.remove(key.as_str())?;
-                return Some((vec![key], removed.into_inner()));
-            }
-            table.iter_mut().find_map(|(key, value)| {
-                let (mut path, removed) = cut(value.get_mut(), span)?;
-                path.insert(0, key.get_ref().to_string());
-                Some((path, removed))
-            })
-        }
-        DeValue::Array(array) => {
-            if let Some(removed) = array.iter().find(|element| element.span() == *span).cloned() {
-                let kept = array.iter().filter(|element| element.span() != *span).cloned();
-                *array = kept.fold(DeArray::new(), |mut kept, element| {
-                    kept.push(element);
-                    kept
-                });
-                return Some((Vec::new(), removed.into_inner()));
-            }
-            array.iter_mut().find_map(|element| cut(element.get_mut(), span))
-        }
-        _ => None,
+    // Arrays are nowhere looked into: no key takes one.
+    let DeValue::Table(table) = value else { return None };
+    let mut entries = table.iter();
+    let found = entries.find(|(key, value)| key.span() == *span || value.span() == *span);
+    if let Some(key) = found.map(|(key, _)| key.get_ref().to_string()) {
+        let removed = table.remove(key.as_str())?;
+        return Some((vec![key], removed.into_inner()));
     }
-}
-
-/// Collects every `stream = "…"` at any depth of what was cut out of an input.
-fn streams_of(removed: &DeValue<'_>, fed: &mut BTreeSet<String>) {
-    let DeValue::Table(table) = removed else { return };
-    for (key, value) in table.iter() {
-        if key.get_ref() == "stream"
-            && let Some(stream) = value.get_ref().as_str()
-        {
-            fed.insert(stream.to_owned());
-        }
-        streams_of(value.get_ref(), fed);
-    }
+    table.iter_mut().find_map(|(key, value)| {
+        let (mut path, removed) = cut(value.get_mut(), span)?;
+        path.insert(0, key.get_ref().to_string());
+        Some((path, removed))
+    })
 }

@@ -16,15 +16,30 @@ pub(super) struct Source {
     pub(super) text: String,
     /// Why that is not all, and what to do about it.
     pub(super) unreadable: Option<String>,
+    /// Where lines begin.
+    line_starts: Vec<usize>,
 }
 
 impl Source {
-    pub(super) fn new(path: &Path, text: &str) -> Source {
-        Source { path: path.to_owned(), text: text.to_owned(), unreadable: None }
+    /// A whole file.
+    pub(super) fn new(path: &Path, text: String) -> Source {
+        let ends = memchr::memchr_iter(b'\n', text.as_bytes());
+        let line_starts = std::iter::once(0).chain(ends.map(|end| end + 1)).collect();
+        Source { path: path.to_owned(), text, unreadable: None, line_starts }
     }
 
-    fn unreadable(path: &Path, why: String) -> Source {
-        Source { path: path.to_owned(), text: String::new(), unreadable: Some(why) }
+    fn unreadable(path: &Path, readable: &str, why: String) -> Source {
+        Source { unreadable: Some(why), ..Source::new(path, readable.to_owned()) }
+    }
+
+    /// Line and column of a byte, both from 1; the column counts characters.
+    pub(super) fn line_and_column(&self, offset: usize) -> (usize, usize) {
+        let line = self.line_starts.partition_point(|start| *start <= offset);
+        let before = self.text[self.line_starts[line - 1]..].char_indices();
+        let before =
+            before.take_while(|(at, c)| self.line_starts[line - 1] + at + c.len_utf8() <= offset);
+        // A byte order mark takes no column.
+        (line, before.filter(|(_, c)| *c != '\u{feff}').count() + 1)
     }
 }
 
@@ -39,7 +54,7 @@ pub(super) fn read_all(main: &Path) -> Vec<Source> {
         Err(_) if !main.is_file() => {}
         Err(error) => {
             let why = format!("cannot list this directory ({error}): {}", mend(&error));
-            sources.push(Source::unreadable(&directory, why));
+            sources.push(Source::unreadable(&directory, "", why));
         }
     }
     sources
@@ -65,7 +80,7 @@ fn read_regular(path: &Path) -> Source {
     match std::fs::metadata(path) {
         Ok(found) if !found.is_file() => {
             let why = "this is no regular file: remove it, or give it a name without .toml";
-            Source::unreadable(path, why.to_owned())
+            Source::unreadable(path, "", why.to_owned())
         }
         Ok(_) | Err(_) => read(path),
     }
@@ -76,23 +91,21 @@ fn read(path: &Path) -> Source {
     let limit = CONFIGURATION_BYTES_MAX as u64 + 1;
     let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
     if let Err(error) = read {
-        return Source::unreadable(
-            path,
-            format!("cannot read this file ({error}): {}", mend(&error)),
-        );
+        let why = format!("cannot read this file ({error}): {}", mend(&error));
+        return Source::unreadable(path, "", why);
     }
     if bytes.len() > CONFIGURATION_BYTES_MAX {
         let most = Size(CONFIGURATION_BYTES_MAX);
         let why = format!("this file is over {most}, too large for a configuration: name another");
-        return Source::unreadable(path, why);
+        return Source::unreadable(path, "", why);
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Source { path: path.to_owned(), text, unreadable: None },
+        Ok(text) => Source::new(path, text),
         Err(error) => {
-            let valid = error.utf8_error().valid_up_to();
-            let text = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
-            let why = "here the text is not UTF-8: save the file as UTF-8".to_owned();
-            Source { path: path.to_owned(), text, unreadable: Some(why) }
+            let valid =
+                String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+            let why = "from here on this is not UTF-8: save the file as UTF-8".to_owned();
+            Source::unreadable(path, &valid, why)
         }
     }
 }
@@ -106,5 +119,23 @@ fn mend(error: &io::Error) -> String {
         }
         ErrorKind::IsADirectory => "name a file in it".to_owned(),
         _ => "make it readable, or remove it".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_lines_and_characters_from_one() {
+        let source = Source::new(Path::new("x"), "\u{feff}a = 1\nä = \"ö\" # x\n".to_owned());
+        for (offset, expected) in
+            [(0, (1, 1)), (3, (1, 1)), (7, (1, 5)), (8, (1, 6)), (9, (2, 1)), (14, (2, 5))]
+        {
+            assert_eq!(source.line_and_column(offset), expected, "offset {offset}");
+        }
+        assert_eq!(source.line_and_column(10), (2, 1), "inside a character");
+        assert_eq!(source.line_and_column(usize::MAX), (3, 1));
+        assert_eq!(Source::new(Path::new("x"), String::new()).line_and_column(0), (1, 1));
     }
 }

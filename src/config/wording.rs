@@ -5,21 +5,35 @@
 
 use super::nearest::nearest;
 
+/// How the parser's text about a key without a value begins.
+pub(super) const BARE_KEY: &str = "key with no value";
+
+/// How its texts about words without quotes begin: it guesses from the first letter.
+static UNQUOTED: &[&str] = &[
+    "string values must be quoted",
+    "invalid boolean",
+    "invalid date",
+    "invalid float",
+    "invalid time",
+];
+
 /// Beginnings of the parser's texts, and ours.
 static SYNTAX: &[(&str, &str)] = &[
     ("duplicate key", "this stands here for the second time: keep one of them"),
     ("extra comma", "there is a comma too many: remove it"),
-    ("invalid basic string", "a text ends in its line: write its closing \""),
-    ("invalid literal string", "a text ends in its line: write its closing '"),
+    ("invalid basic string, expected `\"`", "a text ends in its line: write its closing \""),
+    ("invalid basic string", "a control character stands in a text as an escape such as \\u0007"),
+    ("invalid literal string, expected `'`", "a text ends in its line: write its closing '"),
     (
         "invalid unquoted key",
         "a key is made of letters, digits, - and _: write any other one in quotes",
     ),
-    ("key with no value", "a key needs a value: write key = value"),
+    (BARE_KEY, "a key needs a value: write key = value"),
     (
         "missing escaped value",
         "a backslash begins an escape such as \\n: write \\\\ for a backslash itself",
     ),
+    ("invalid multi-line", "a text that begins with three quotes ends with three: write them"),
     ("unclosed table", "a table's name stands in brackets: write the closing ]"),
     ("unexpected key or value", "this belongs into a line of its own"),
     (
@@ -34,10 +48,13 @@ const ONE_KIND: &str = "an input has exactly one kind: write [input.NAME.unix-st
 
 /// A mistake of syntax. `found` is the text at its place.
 pub(super) fn syntax(message: &str, found: &str) -> String {
-    if message.starts_with("string values must be quoted") {
+    if UNQUOTED.iter().any(|beginning| message.starts_with(beginning)) {
         return match found {
             "" => "there is no value: write one behind the =".to_owned(),
-            found => format!("a text stands in quotes: write \"{found}\""),
+            _ if message.ends_with("expected nothing") => {
+                format!("a number with \"{found}\" behind it stands in quotes")
+            }
+            _ => format!("a text stands in quotes: write \"{found}\""),
         };
     }
     match SYNTAX.iter().find(|(beginning, _)| message.starts_with(beginning)) {
@@ -66,6 +83,7 @@ pub(super) fn structure(message: &str, path: &[String]) -> String {
         message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
     {
         let expected = if expected == "a map" { "a table" } else { expected };
+        let found = if found == "sequence" { "an array" } else { found };
         return format!("expected {expected}, found {}", found.replace('`', ""));
     }
     message.to_owned()

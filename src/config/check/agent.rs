@@ -4,32 +4,28 @@ use std::path::PathBuf;
 
 use toml::Spanned;
 
+use super::super::defaults;
 use super::super::mistake::{At, Mistakes};
 use super::super::used::AgentSettings;
 use super::super::value::{Count, HumanDuration, PathOrOff, Setting, Size};
-use super::super::written::Agent;
+use super::super::written::{Agent, Table};
 use super::paths::{PathUse, What};
 use crate::limits;
 
-/// `pid-file` unless configured.
-const PID_FILE_DEFAULT: &str = "/run/logagent/logagent.pid";
-/// `control` unless configured.
-const CONTROL_DEFAULT: &str = "/run/logagent/control.sock";
-
 /// The agent's settings, and the place for a mistake about `max-streams`.
 pub(super) fn settings(
-    written: Option<Spanned<Agent>>,
+    written: Option<Spanned<Table<Agent>>>,
     paths: &mut Vec<PathUse>,
     mistakes: &mut Mistakes<'_>,
 ) -> (AgentSettings, At) {
     let at = At { file: 0, offset: written.as_ref().map_or(0, |agent| agent.span().start) };
-    let agent = written.map(Spanned::into_inner).unwrap_or_default();
+    let Table(agent) = written.map(Spanned::into_inner).unwrap_or_default();
     let Agent { pid_file, control, grace, max_connections, max_streams, partial_memory } = agent;
 
     let pid_file = mistakes.setting(0, pid_file);
-    let pid_file = path(pid_file, PID_FILE_DEFAULT, What::PidFile, at, paths);
+    let pid_file = path(pid_file, defaults::PID_FILE, What::PidFile, at, paths);
     let control = mistakes.setting(0, control);
-    let control = path(control, CONTROL_DEFAULT, What::Control, at, paths);
+    let control = path(control, defaults::CONTROL, What::Control, at, paths);
     let max_streams = mistakes.setting(0, max_streams);
     let max_streams_at = if let Setting::Right(_, at) = &max_streams { *at } else { at };
     let grace = mistakes.setting(0, grace).right().map(|HumanDuration(grace)| grace);

@@ -4,18 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::Spanned;
 
+use super::super::defaults;
 use super::super::mistake::{At, Mistakes};
-use super::super::value::{Choice, Mode, Route, Setting, Value};
-use super::super::written::{Input, Listener, Stdin};
+use super::super::parse::Lost;
+use super::super::value::{Choice, Group, Mode, Route, Setting, User, Value};
+use super::super::written::{Input, Listener, Stdin, Table};
 use super::Named;
 use super::paths::{PathUse, What};
 use crate::framing::{FRAMINGS, Framing};
 use crate::input::{InputKind, InputSettings};
 use crate::place::Place;
 use crate::stream_name::StreamName;
-
-/// `mode` of sockets and FIFOs unless configured: whoever is in their group may write to them.
-const MODE_DEFAULT: Mode = Mode(0o660);
 
 /// All inputs, as far as they are without mistakes.
 #[derive(Default)]
@@ -37,16 +36,18 @@ pub(super) struct Feeds {
     pub(super) unknown: bool,
 }
 
-/// Checks the inputs of all files. The path of those in `pathless` may be what could not be read.
+/// Checks the inputs of all files, of which some may be lost.
 pub(super) fn settings(
     written: Vec<Named<Input>>,
-    pathless: &BTreeSet<String>,
+    lost: Lost,
     mistakes: &mut Mistakes<'_>,
 ) -> Inputs {
     let mut all = Inputs::default();
+    all.feeds.cut_out = lost.feeds;
+    all.feeds.unknown = lost.unknown;
     let mut names = BTreeSet::new();
     for Named { name, at, table } in written {
-        let pathless = pathless.contains(&name);
+        let pathless = lost.unknown || lost.paths.contains(&name);
         // Of two tables with one name the second is only checked by itself.
         if names.insert(name.clone()) {
             all.add(name, at, table.into_inner(), pathless, mistakes);
@@ -79,7 +80,7 @@ impl Inputs {
                 let (place, stream, framing) = self.listener(table, what, at, pathless, mistakes);
                 (place.map(InputKind::Fifo), stream, framing)
             }
-            Input::Stdin(Stdin { stream, framing }) => {
+            Input::Stdin(Table(Stdin { stream, framing })) => {
                 self.only_stdin(at, mistakes);
                 (Some(InputKind::Stdin), stream, framing)
             }
@@ -96,26 +97,29 @@ impl Inputs {
     #[expect(clippy::type_complexity, reason = "two keys as they are written")]
     fn listener(
         &mut self,
-        table: Spanned<Listener>,
+        table: Spanned<Table<Listener>>,
         what: What,
         at: At,
         pathless: bool,
         mistakes: &mut Mistakes<'_>,
     ) -> (Option<Place>, Option<Value<Route>>, Option<Value<Choice<&'static Framing>>>) {
         let table_at = At { offset: table.span().start, ..at };
-        let Listener { path, owner, group, mode, stream, framing } = table.into_inner();
+        let Table(Listener { path, owner, group, mode, stream, framing }) = table.into_inner();
         let path = mistakes.setting(at.file, path);
         let owner = mistakes.setting(at.file, owner).right();
         let group = mistakes.setting(at.file, group).right();
-        let mode = mistakes.setting(at.file, mode).right().unwrap_or(MODE_DEFAULT);
+        let mode = mistakes.setting(at.file, mode).right();
         if matches!(path, Setting::Absent) && !pathless {
             let example = what.example();
             mistakes.tell(table_at, format!("this input has no path: write path = \"{example}\""));
         }
         let Setting::Right(path, path_at) = path else { return (None, stream, framing) };
         self.paths.push(PathUse { path: path.0.clone(), what, at: path_at });
-        let (owner, group) = (owner.map(|owner| owner.0), group.map(|group| group.0));
-        (Some(Place { path: path.0, mode: mode.0, owner, group }), stream, framing)
+        let mut place = defaults::listener(path.0);
+        place.mode = mode.map_or(place.mode, |Mode(mode)| mode);
+        place.owner = owner.map(|User(owner)| owner);
+        place.group = group.map(|Group(group)| group);
+        (Some(place), stream, framing)
     }
 
     fn only_stdin(&mut self, at: At, mistakes: &mut Mistakes<'_>) {

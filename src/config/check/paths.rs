@@ -94,7 +94,8 @@ fn check_length(one: &PathUse, mistakes: &mut Mistakes<'_>) {
     let bytes = one.path.as_os_str().len();
     if bytes > SOCKET_PATH_BYTES_MAX {
         let text = format!(
-            "a socket's path has at most {SOCKET_PATH_BYTES_MAX} bytes, this has {bytes}: write a shorter one"
+            "a socket's path has at most {SOCKET_PATH_BYTES_MAX} bytes, this has {bytes}: write a \
+             shorter one"
         );
         mistakes.tell(one.at, text);
     }

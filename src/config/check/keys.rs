@@ -1,0 +1,125 @@
+//! The keys that `[defaults]` and `[stream.NAME]` share, and what they demand of each other.
+
+use std::path::PathBuf;
+
+use super::super::defaults;
+use super::super::mistake::Mistakes;
+use super::super::value::{
+    Choice, FormatName, Group, LineBytes, Mode, OnFull, Setting, Size, User,
+};
+use crate::formatting::Template;
+use crate::limits::{LINE_BYTES_MAX_DEFAULT, QUEUE_BYTES_MAX_DEFAULT, QUEUE_LINES_MIN};
+use crate::pipeline::OverLong;
+use crate::writer::{StreamSettings, SyncPolicy};
+
+/// The keys of one table, or those of a stream together with the defaults.
+#[derive(Clone, Default)]
+pub(super) struct Keys {
+    pub(super) mode: Setting<Mode>,
+    pub(super) owner: Setting<User>,
+    pub(super) group: Setting<Group>,
+    pub(super) format: Setting<Choice<FormatName>>,
+    pub(super) prefix: Setting<Template>,
+    pub(super) max_line: Setting<LineBytes>,
+    pub(super) over_long: Setting<Choice<OverLong>>,
+    pub(super) queue: Setting<Size>,
+    pub(super) on_full: Setting<Choice<OnFull>>,
+    pub(super) sync: Setting<SyncPolicy>,
+}
+
+impl Keys {
+    /// These keys, and the defaults' where one is absent.
+    pub(super) fn or(self, defaults: &Keys) -> Keys {
+        let defaults = defaults.clone();
+        Keys {
+            mode: self.mode.or(defaults.mode),
+            owner: self.owner.or(defaults.owner),
+            group: self.group.or(defaults.group),
+            format: self.format.or(defaults.format),
+            prefix: self.prefix.or(defaults.prefix),
+            max_line: self.max_line.or(defaults.max_line),
+            over_long: self.over_long.or(defaults.over_long),
+            queue: self.queue.or(defaults.queue),
+            on_full: self.on_full.or(defaults.on_full),
+            sync: self.sync.or(defaults.sync),
+        }
+    }
+
+    /// Tells a contradiction in `[defaults]` itself.
+    pub(super) fn check_as_defaults(&self, mistakes: &mut Mistakes<'_>) {
+        let raw = matches!(self.format, Setting::Right(Choice(FormatName::Raw), _));
+        self.check_prefix(raw, mistakes);
+        self.check_queue(mistakes);
+    }
+
+    /// Tells a contradiction in `[stream.NAME]`, or between it and the defaults.
+    pub(super) fn check_as_stream(&self, defaults: &Keys, mistakes: &mut Mistakes<'_>) {
+        let all = self.clone().or(defaults);
+        let raw =
+            matches!(all.format, Setting::Absent | Setting::Right(Choice(FormatName::Raw), _));
+        self.check_prefix(raw, mistakes);
+        all.check_queue(mistakes);
+    }
+
+    /// A prefix that the format does not use would be ignored in silence.
+    fn check_prefix(&self, raw: bool, mistakes: &mut Mistakes<'_>) {
+        if let (true, Setting::Right(_, at)) = (raw, &self.prefix) {
+            let text = "the format raw has no prefix: write format = \"stamped\", or remove prefix";
+            mistakes.tell(*at, text);
+        }
+    }
+
+    /// A queue takes the longest line while another one is written.
+    fn check_queue(&self, mistakes: &mut Mistakes<'_>) {
+        if self.queue.is_wrong() || self.max_line.is_wrong() {
+            return;
+        }
+        let (queue, line) = (self.queue_bytes_max(), self.line_bytes_max());
+        let least = line * QUEUE_LINES_MIN;
+        let at = match (&self.queue, &self.max_line) {
+            (Setting::Right(_, at), _) | (_, Setting::Right(_, at)) => *at,
+            // The defaults go together.
+            _ => return,
+        };
+        if queue < least {
+            let (queue, line, least) = (Size(queue), Size(line), Size(least));
+            let text = format!(
+                "a queue of {queue} is too small for lines of {line}, it must hold two: \
+                 write queue = \"{least}\" or more"
+            );
+            mistakes.tell(at, text);
+        }
+    }
+
+    fn queue_bytes_max(&self) -> usize {
+        self.queue.as_ref().right().map_or(QUEUE_BYTES_MAX_DEFAULT, |size| size.0)
+    }
+
+    fn line_bytes_max(&self) -> usize {
+        self.max_line.as_ref().right().map_or(LINE_BYTES_MAX_DEFAULT, |line| line.0)
+    }
+
+    /// The settings of a stream with these keys and its file at `path`.
+    pub(super) fn settings(self, path: PathBuf) -> StreamSettings {
+        let mut settings = defaults::stream(path);
+        settings.queue_bytes_max = self.queue_bytes_max();
+        settings.lines.line_bytes_max = self.line_bytes_max();
+        if let Some(Mode(mode)) = self.mode.right() {
+            settings.file.mode = mode;
+        }
+        settings.file.owner = self.owner.right().map(|User(owner)| owner);
+        settings.file.group = self.group.right().map(|Group(group)| group);
+        if let Some(Choice(format)) = self.format.right() {
+            settings.lines.format = defaults::format(format, self.prefix.right());
+        }
+        if let Some(Choice(over_long)) = self.over_long.right() {
+            settings.lines.over_long = over_long;
+        }
+        // There is nothing else to choose so far.
+        let (Some(Choice(OnFull::Wait)) | None) = self.on_full.right();
+        if let Some(sync) = self.sync.right() {
+            settings.sync = sync;
+        }
+        settings
+    }
+}
