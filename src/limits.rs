@@ -48,10 +48,6 @@ pub const PIPE_BYTES: i32 = MIB as i32;
 
 /// `max-streams` unless configured.
 pub const STREAMS_MAX_DEFAULT: usize = 1024;
-/// A log file's mode unless configured.
-pub const FILE_MODE_DEFAULT: u32 = 0o640;
-/// A socket's and a FIFO's mode unless configured.
-pub const SOCKET_MODE_DEFAULT: u32 = 0o660;
 /// The longest stream name.
 pub const STREAM_NAME_BYTES_MAX: usize = 128;
 /// A writer's stack: its call depth is small and fixed.

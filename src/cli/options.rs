@@ -4,15 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::{Choice, FormatName, FromWritten, LineBytes, OnFull, WrongValue};
+use crate::config::{Choice, FormatName, FromWritten, LineBytes, OnFull, WrongValue, defaults};
 use crate::report::Level;
 use crate::stream_name::StreamName;
 use crate::writer::tee::TeePolicy;
 
 /// Where the configuration is if nobody says otherwise.
 pub(super) const CONFIG_DEFAULT: &str = "/etc/logagent/logagent.toml";
-/// Where a running agent is asked if nobody says otherwise.
-const CONTROL_DEFAULT: &str = "/run/logagent/control.sock";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -122,7 +120,7 @@ impl Arguments {
 
     /// The control socket to ask at.
     pub(super) fn control_path(&self) -> PathBuf {
-        self.control.clone().unwrap_or_else(|| CONTROL_DEFAULT.into())
+        self.control.clone().unwrap_or_else(|| defaults::CONTROL.into())
     }
 
     /// The first option that has a meaning in pipe mode only, if one was given.

@@ -1,23 +1,17 @@
 //! Pipe mode: the options of `-o` become a configuration.
 
 use std::io::{self, IsTerminal};
-use std::path::{Path, absolute};
+use std::path::{Path, PathBuf, absolute};
 
 use nix::sys::stat::{SFlag, fstat, major, minor};
 
 use super::options::Arguments;
-use crate::config::{AgentSettings, Choice, Config, FormatName, LineBytes};
-use crate::formatting::{Format, Template};
+use crate::config::{AgentSettings, Choice, Config, LineBytes, defaults};
 use crate::framing::FRAMINGS;
 use crate::input::{InputKind, InputSettings};
-use crate::limits::{
-    FILE_MODE_DEFAULT, LINE_BYTES_MAX_DEFAULT, QUEUE_BYTES_MAX_DEFAULT, QUEUE_LINES_MIN,
-    SOCKET_MODE_DEFAULT, SOCKET_PATH_BYTES_MAX,
-};
-use crate::pipeline::{LineSettings, OverLong};
-use crate::place::Place;
+use crate::limits::{QUEUE_LINES_MIN, SOCKET_PATH_BYTES_MAX};
 use crate::stream_name::StreamName;
-use crate::writer::{StreamSettings, SyncPolicy};
+use crate::writer::StreamSettings;
 
 /// The input that the standard input is.
 pub(super) const STDIN: &str = "stdin";
@@ -60,8 +54,8 @@ pub(super) fn config(arguments: &Arguments, output: &Path) -> Result<Config, Str
             ));
         }
         let shown = path.display().to_string();
-        let place = Place { path, mode: SOCKET_MODE_DEFAULT, owner: None, group: None };
-        if config.inputs.insert(shown, input(InputKind::UnixStream(place))).is_some() {
+        let kind = InputKind::UnixStream(defaults::listener(path));
+        if config.inputs.insert(shown, input(kind)).is_some() {
             return Err(format!("--listen {}: given twice", socket.display()));
         }
     }
@@ -80,18 +74,16 @@ pub(super) fn config(arguments: &Arguments, output: &Path) -> Result<Config, Str
     Ok(config)
 }
 
-fn stream(arguments: &Arguments, path: std::path::PathBuf) -> StreamSettings {
-    let LineBytes(line_bytes_max) = arguments.max_line.unwrap_or(LineBytes(LINE_BYTES_MAX_DEFAULT));
-    let format = match arguments.format {
-        None | Some(Choice(FormatName::Raw)) => Format::Raw,
-        Some(Choice(FormatName::Stamped)) => Format::Stamped { prefix: Template::default() },
-    };
-    StreamSettings {
-        file: Place { path, mode: FILE_MODE_DEFAULT, owner: None, group: None },
-        sync: SyncPolicy::Never,
-        queue_bytes_max: QUEUE_BYTES_MAX_DEFAULT.max(QUEUE_LINES_MIN * line_bytes_max),
-        lines: LineSettings { format, line_bytes_max, over_long: OverLong::Split },
+fn stream(arguments: &Arguments, file: PathBuf) -> StreamSettings {
+    let mut settings = defaults::stream(file);
+    if let Some(Choice(format)) = arguments.format {
+        settings.lines.format = defaults::format(format, None);
     }
+    if let Some(LineBytes(line_bytes_max)) = arguments.max_line {
+        settings.lines.line_bytes_max = line_bytes_max;
+        settings.queue_bytes_max = settings.queue_bytes_max.max(QUEUE_LINES_MIN * line_bytes_max);
+    }
+    settings
 }
 
 fn standard_input() -> StandardInput {

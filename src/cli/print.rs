@@ -16,12 +16,12 @@ pub(super) fn run(what: Printed, file: Option<&Path>) -> Exit {
 /// The configuration in effect where one was named; else one to begin with.
 fn print_config(file: Option<&Path>) -> Exit {
     let Some(file) = file else {
-        super::answer(include_str!("../../config/minimal.toml"));
+        super::answer(include_str!("../../config/logagent.toml"));
         return Exit::Clean;
     };
     match config::load(file) {
         Ok(config) => {
-            super::answer(&format!("{config:#?}"));
+            super::answer(&config::render(&config));
             Exit::Clean
         }
         Err(mistakes) => check::tell(&mistakes),

@@ -127,14 +127,6 @@ impl FromStr for Template {
     }
 }
 
-/// `{time} `
-impl Default for Template {
-    fn default() -> Template {
-        let parts = vec![Part::Placeholder(Placeholder::Time), Part::Text(" ".to_owned())];
-        Template { written: "{time} ".to_owned(), parts }
-    }
-}
-
 /// As it was written.
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -165,12 +157,6 @@ mod tests {
         check("plain ", "plain ");
         check("{time} {stream}: ", "1970-01-01T00:00:00.000000Z web: ");
         check("{{{stream}}} ", "{web} ");
-    }
-
-    #[test]
-    fn the_default_is_what_it_says() {
-        let default = Template::default();
-        assert_eq!(default.to_string().parse(), Ok(default));
     }
 
     #[test]
