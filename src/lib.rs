@@ -1,19 +1,29 @@
-//! logagent
+#![doc = include_str!("../README.md")]
 
-pub mod agent;
-pub mod block;
-pub mod cli;
+// In reading order: first the way of a line, then what runs it.
+pub mod limits;
+
 pub mod clock;
-pub mod config;
-pub mod control;
+pub mod line;
+pub mod place;
+pub mod stream_name;
+
 pub mod counters;
+pub mod report;
+
+pub mod block;
 pub mod formatting;
 pub mod framing;
-pub mod input;
-pub mod limits;
-pub mod line;
 pub mod pipeline;
-pub mod place;
-pub mod report;
-pub mod stream_name;
+
 pub mod writer;
+
+pub mod input;
+
+pub mod config;
+
+pub mod agent;
+
+pub mod control;
+
+pub mod cli;

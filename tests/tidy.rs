@@ -1,0 +1,151 @@
+//! Rules of the source that no other tool keeps: floors, headers, lengths.
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A module uses only modules of lower floors.
+const FLOORS: &[(&str, u32)] = &[
+    ("limits", 0),
+    ("clock", 0),
+    ("line", 0),
+    ("place", 0),
+    ("stream_name", 0),
+    ("counters", 0),
+    ("report", 0),
+    ("block", 1),
+    ("formatting", 1),
+    ("framing", 1),
+    ("pipeline", 2),
+    ("writer", 3),
+    ("input", 4),
+    ("config", 5),
+    ("agent", 6),
+    ("control", 7),
+    ("cli", 8),
+];
+
+/// Modules of floor 0 that may be used by others of floor 0.
+const GROUND: &[&str] = &["limits", "clock"];
+
+const FILE_LINES_MAX: usize = 500;
+const LINE_CHARACTERS_MAX: usize = 100;
+
+fn sources(directory: &str) -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut directories = vec![root.join(directory)];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path.strip_prefix(root).unwrap().to_owned(), text));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no sources in {directory}");
+    found
+}
+
+/// The top-level module that a file in src belongs to.
+fn module(path: &Path) -> Option<&str> {
+    let name = path.iter().nth(1)?.to_str()?;
+    Some(name.strip_suffix(".rs").unwrap_or(name)).filter(|name| !matches!(*name, "main" | "lib"))
+}
+
+fn floor(module: &str) -> u32 {
+    let known = FLOORS.iter().find(|(name, _)| *name == module);
+    known.unwrap_or_else(|| panic!("module {module} has no floor: add it to the table")).1
+}
+
+/// The modules named in `crate::NAME` and `crate::{NAME::…, NAME::…}`.
+fn used_modules(text: &str) -> Vec<&str> {
+    let mut used = Vec::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(0);
+        if end > 0 {
+            used.push(&rest[..end]);
+        }
+    }
+    used
+}
+
+#[test]
+fn a_module_uses_only_lower_floors() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src") {
+        let Some(user) = module(&path) else { continue };
+        assert!(!text.contains("crate::{"), "{path:?}: one `use crate::…` a module, please");
+        for used in used_modules(&text) {
+            let neighbours = floor(user) == 0 && GROUND.contains(&used);
+            if used != user && floor(used) >= floor(user) && !neighbours {
+                wrong.push(format!("{}: {user} uses {used}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "upward uses:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_stays_readable() {
+    let mut wrong = Vec::new();
+    for directory in ["src", "tests", "benches"] {
+        for (path, text) in sources(directory) {
+            let path = path.display();
+            if !text.starts_with("//! ") && !text.starts_with("#![doc = ") {
+                wrong.push(format!("{path}: no `//!` header"));
+            }
+            let lines = text.lines().count();
+            if lines > FILE_LINES_MAX {
+                wrong.push(format!("{path}: {lines} lines, at most {FILE_LINES_MAX}"));
+            }
+            let long = text.lines().position(|line| line.chars().count() > LINE_CHARACTERS_MAX);
+            if let Some(at) = long {
+                wrong.push(format!("{path}:{}: over {LINE_CHARACTERS_MAX} characters", at + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What only one file may do, as far as clippy cannot tell files apart.
+#[test]
+fn what_one_file_does_no_other_does() {
+    let only = [
+        ("Instant::now", "src/clock.rs"),
+        ("SystemTime::now", "src/clock.rs"),
+        ("tracing::", "src/report"),
+        ("unsafe {", "src/input/unread.rs"),
+    ];
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src") {
+        for (what, owner) in only {
+            if text.contains(what) && !path.starts_with(owner) {
+                wrong.push(format!("{}: {what} belongs in {owner}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_promise_names_a_test_that_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let table = readme.split("## Promises").nth(1).unwrap().split("###").next().unwrap();
+    let tests: String = sources("tests").into_iter().map(|(_, text)| text).collect();
+    let names: Vec<&str> = table
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.contains('_') && !name.contains('/'))
+        .collect();
+    assert!(names.len() > 15, "the table of promises was not found");
+    for name in names {
+        assert!(tests.contains(&format!("fn {name}()")), "README names {name}, which is no test");
+    }
+}
