@@ -52,8 +52,10 @@ impl Block {
     }
 
     /// Appends lines none of which holds a newline of its own; `append` says how many they were.
-    pub fn append_lines(&mut self, append: impl FnOnce(&mut Vec<u8>) -> u64) {
-        self.lines += append(&mut self.bytes);
+    pub fn append_lines<T>(&mut self, append: impl FnOnce(&mut Vec<u8>) -> (u64, T)) -> T {
+        let (lines, result) = append(&mut self.bytes);
+        self.lines += lines;
+        result
     }
 
     /// Appends one line, which may hold newlines.
@@ -137,7 +139,7 @@ mod tests {
         block.append_record(|out| out.extend_from_slice(b"gap\n"));
         block.append_lines(|out| {
             out.extend_from_slice(b"c\nd\n");
-            2
+            (2, ())
         });
         assert_eq!(block.lines(), 4);
         let before: Vec<u64> = (0..=block.len()).map(|at| block.lines_before(at)).collect();

@@ -15,6 +15,8 @@ pub const READ_BYTES_MIN: usize = 4 * KIB;
 
 /// A queue's block is closed for appending once it holds this much; it is written by one write(2).
 pub const BLOCK_BYTES: usize = 128 * KIB;
+/// A block's memory: what it holds when it is not quite closed, and one read behind that.
+pub const BLOCK_CAPACITY: usize = BLOCK_BYTES + PARTIAL_BYTES_SURE + READ_BYTES_MAX;
 /// Empty blocks kept for reuse by all queues together.
 pub const SPARE_BLOCKS_MAX: usize = 8;
 

@@ -43,6 +43,11 @@ pub trait Formatter: Send {
         count
     }
 
+    /// Whether [`Formatter::lines`] appends what it is given, unchanged.
+    fn keeps_lines(&self) -> bool {
+        false
+    }
+
     /// How much longer than its input the output can be.
     fn expansion(&self) -> Expansion;
 }

@@ -18,6 +18,10 @@ impl Formatter for Raw {
         memchr::memchr_iter(b'\n', whole_lines).count() as u64
     }
 
+    fn keeps_lines(&self) -> bool {
+        true
+    }
+
     fn expansion(&self) -> Expansion {
         Expansion { per_byte: 1, per_line: 1 }
     }

@@ -27,6 +27,12 @@ pub trait Framer: Send {
     /// taken.
     fn next_piece(&mut self, input: &[u8]) -> Piece;
 
+    /// Whether lines end here as they do in a file, with exactly one newline, so that bytes that
+    /// were read need no change to be written.
+    fn is_as_in_files(&self) -> bool {
+        false
+    }
+
     /// The length of the longest prefix of `input` that is whole lines, each ended by exactly one
     /// newline; asked only where a line begins. The pipeline hands such a prefix on without a look
     /// at its single lines. Framings that end lines otherwise leave this at 0.

@@ -11,6 +11,10 @@ impl Framer for Newline {
         super::until(b'\n', input)
     }
 
+    fn is_as_in_files(&self) -> bool {
+        true
+    }
+
     fn whole_lines_bytes(&self, input: &[u8]) -> usize {
         memchr::memrchr(b'\n', input).map_or(0, |last| last + 1)
     }

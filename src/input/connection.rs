@@ -57,24 +57,46 @@ impl Connection {
         self.pipeline.is_inside_line()
     }
 
-    /// Takes what was read.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    /// Goes on with the stream's settings of now.
+    fn adopt_changes(&mut self) {
         if self.generation != self.stream.generation() {
             self.generation = self.stream.generation();
             self.pipeline.adopt(&self.stream.line_settings(), self.stream.name());
         }
+    }
+
+    /// Takes what was read.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.adopt_changes();
         let accepted = self.stream.push(&mut self.pipeline, bytes);
-        self.count(bytes.len(), accepted);
+        self.count(accepted);
+    }
+
+    /// Whether [`Connection::read_in_place`] may be used for a read of at most `bytes_max`.
+    pub(super) fn reads_in_place(&mut self, bytes_max: usize) -> bool {
+        self.adopt_changes();
+        self.pipeline.reads_in_place(bytes_max)
+    }
+
+    /// Takes what `read` appends to the memory it is given; `read` must not wait.
+    pub(super) fn read_in_place<T>(
+        &mut self,
+        bytes_max: usize,
+        read: impl FnOnce(&mut Vec<u8>) -> T,
+    ) -> T {
+        let (accepted, result) = self.stream.read_in_place(&mut self.pipeline, bytes_max, read);
+        self.count(accepted);
+        result
     }
 
     /// The sender has ended: what it left unfinished is a whole line.
     pub(super) fn finish(mut self) {
         let accepted = self.stream.finish(&mut self.pipeline);
-        self.count(0, accepted);
+        self.count(accepted);
     }
 
-    fn count(&self, bytes: usize, accepted: Accepted) {
-        self.counters.read(bytes, accepted.lines + accepted.lines_over_long);
+    fn count(&self, accepted: Accepted) {
+        self.counters.read(accepted.bytes, accepted.lines + accepted.lines_over_long);
         if accepted.memory_short > 0 && self.memory.complaint_is_due(clock::instant()) {
             let limit = self.memory.bytes_max();
             report(&PartialMemoryShort { stream: self.stream.name(), limit: &limit });

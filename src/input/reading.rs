@@ -8,17 +8,21 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::BufMut;
+use bytes::buf::Limit;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::unix::OwnedReadHalf;
 use tokio::net::unix::pipe::Receiver;
+use tokio_util::io::poll_read_buf;
 
 use super::connection::Connection;
 use crate::limits::READ_BYTES_MAX;
 
 thread_local! {
-    /// All connections of a thread read into the same buffer; each owns only its unfinished line.
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES_MAX]);
+    /// Where bytes are read that must be looked at before they are lines of the file. All
+    /// connections of a thread share it; each owns only its unfinished line.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(READ_BYTES_MAX));
 }
 
 /// What one attempt to read came to.
@@ -33,13 +37,13 @@ enum Read {
     End,
 }
 
-/// Reads `source` to its end. May be dropped at any await: what was read is in the queue.
+/// Reads `client` to its end. May be dropped at any await: what was read is in the queue.
 pub(super) async fn read_to_end(
-    source: &mut (impl AsyncRead + Unpin),
+    client: &mut OwnedReadHalf,
     connection: &mut Connection,
 ) -> io::Result<()> {
     loop {
-        match poll_fn(|cx| poll_read(source, connection, cx)).await? {
+        match poll_fn(|cx| poll_read(client, connection, cx)).await? {
             Read::Some => {}
             // Whoever always has more must not keep the others from being read.
             Read::All => tokio::task::yield_now().await,
@@ -50,29 +54,24 @@ pub(super) async fn read_to_end(
 }
 
 fn poll_read(
-    source: &mut (impl AsyncRead + Unpin),
+    client: &mut OwnedReadHalf,
     connection: &mut Connection,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<Read>> {
+    ready!(client.as_ref().poll_read_ready(cx))?;
     // Only now is it known how much may be read: others share the queue.
     let bytes_max = connection.read_bytes_max();
     if bytes_max == 0 {
         return Poll::Ready(Ok(Read::NoRoom));
     }
-    BUFFER.with_borrow_mut(|buffer| {
-        // poll_read rather than a read after readiness: it notices by itself that a short read
-        // has emptied the socket, and saves the read that would only say so.
-        let mut into = ReadBuf::new(&mut buffer[..bytes_max]);
-        ready!(Pin::new(source).poll_read(cx, &mut into))?;
-        let bytes = into.filled();
-        Poll::Ready(Ok(match bytes.len() {
-            0 => Read::End,
-            length => {
-                connection.push(bytes);
-                if length == bytes_max { Read::All } else { Read::Some }
-            }
-        }))
-    })
+    // poll_read rather than a read after readiness: it notices by itself that a short read has
+    // emptied the socket, and saves the read that would only say so.
+    let read = read_into(connection, bytes_max, |into| poll_read_buf(Pin::new(client), cx, into));
+    Poll::Ready(Ok(match ready!(read)? {
+        0 => Read::End,
+        length if length == bytes_max => Read::All,
+        _ => Read::Some,
+    }))
 }
 
 /// Reads a pipe that never ends; returns only with an error. May be dropped at any await.
@@ -111,13 +110,27 @@ async fn try_read(pipe: &Receiver, connection: &mut Connection) -> io::Result<Op
             bytes_max => break bytes_max,
         }
     };
-    BUFFER.with_borrow_mut(|buffer| match pipe.try_read(&mut buffer[..bytes_max]) {
-        Ok(length) => {
-            connection.push(&buffer[..length]);
-            Ok(Some(length))
-        }
+    match read_into(connection, bytes_max, |into| pipe.try_read_buf(into)) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-        Err(error) => Err(error),
+        read => read.map(Some),
+    }
+}
+
+/// Has `read` put at most `bytes_max` bytes where they need no copy, if there is such a place.
+/// `read` must not wait.
+fn read_into<T>(
+    connection: &mut Connection,
+    bytes_max: usize,
+    read: impl FnOnce(&mut Limit<&mut Vec<u8>>) -> T,
+) -> T {
+    if connection.reads_in_place(bytes_max) {
+        return connection.read_in_place(bytes_max, |out| read(&mut out.limit(bytes_max)));
+    }
+    BUFFER.with_borrow_mut(|buffer| {
+        buffer.clear();
+        let result = read(&mut buffer.limit(bytes_max));
+        connection.push(buffer);
+        result
     })
 }
 

@@ -13,6 +13,7 @@ pub use partial::PartialMemory;
 use crate::block::Block;
 use crate::formatting::{Clock, Expansion, Format, Formatter, Gap};
 use crate::framing::{Framer, Framing};
+use crate::limits::PARTIAL_BYTES_SURE;
 use crate::line::{Line, LineEnd, character_boundary};
 use crate::stream_name::StreamName;
 
@@ -42,6 +43,8 @@ pub struct LineSettings {
 /// What came out of one call, for the counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
+    /// Bytes read, those of an unfinished line too.
+    pub bytes: usize,
     /// Lines appended to the block, after splitting; gap records apart.
     pub lines: u64,
     /// Over-long lines that go on in further lines; each counted once.
@@ -74,6 +77,8 @@ enum Progress {
 pub struct Pipeline {
     framer: Box<dyn Framer>,
     formatter: Box<dyn Formatter>,
+    /// The file gets the bytes as they come.
+    keeps_bytes: bool,
     line_bytes_max: usize,
     over_long: OverLong,
     partial: Partial,
@@ -88,9 +93,11 @@ impl Pipeline {
         stream: &StreamName,
         memory: &Arc<PartialMemory>,
     ) -> Pipeline {
+        let (framer, formatter) = (framing.build(), settings.format.build(stream));
         Pipeline {
-            framer: framing.build(),
-            formatter: settings.format.build(stream),
+            keeps_bytes: framer.is_as_in_files() && formatter.keeps_lines(),
+            framer,
+            formatter,
             line_bytes_max: settings.line_bytes_max,
             over_long: settings.over_long,
             partial: Partial::new(memory),
@@ -101,6 +108,7 @@ impl Pipeline {
     /// Goes on with other settings; an unfinished line is kept.
     pub fn adopt(&mut self, settings: &LineSettings, stream: &StreamName) {
         self.formatter = settings.format.build(stream);
+        self.keeps_bytes = self.framer.is_as_in_files() && self.formatter.keeps_lines();
         self.line_bytes_max = settings.line_bytes_max;
         self.over_long = settings.over_long;
     }
@@ -122,7 +130,7 @@ impl Pipeline {
 
     /// Takes all of `input` and appends the lines that end in it to `block`.
     pub fn push(&mut self, input: &[u8], clock: Clock, block: &mut Block) -> Accepted {
-        let mut accepted = Accepted::default();
+        let mut accepted = Accepted { bytes: input.len(), ..Accepted::default() };
         self.formatter.begin(clock);
         let mut rest = input;
         while !rest.is_empty() {
@@ -137,6 +145,60 @@ impl Pipeline {
             rest = &rest[piece.taken_bytes..];
         }
         accepted
+    }
+
+    /// Whether [`Pipeline::read_in_place`] may be used for a read of at most `bytes_max`: where the
+    /// file gets the bytes as they come, and they cannot hold an over-long line.
+    pub fn reads_in_place(&self, bytes_max: usize) -> bool {
+        let partial = self.partial.bytes().len();
+        self.keeps_bytes
+            && self.progress == Progress::Ordinary
+            && partial <= PARTIAL_BYTES_SURE
+            && partial + bytes_max <= self.line_bytes_max
+    }
+
+    /// The same as [`Pipeline::push`], without a copy: `read` appends at most `bytes_max` bytes of
+    /// the connection to the block's own memory.
+    pub fn read_in_place<T>(
+        &mut self,
+        bytes_max: usize,
+        read: impl FnOnce(&mut Vec<u8>) -> T,
+        clock: Clock,
+        block: &mut Block,
+    ) -> (Accepted, T) {
+        let mut accepted = Accepted::default();
+        let mut unkept = Vec::new();
+        let (framer, partial) = (&self.framer, &mut self.partial);
+        let result = block.append_lines(|out| {
+            let start = out.len();
+            out.reserve(partial.bytes().len() + bytes_max);
+            out.extend_from_slice(partial.bytes());
+            let read_from = out.len();
+            let result = read(out);
+            accepted.bytes = out.len() - read_from;
+            assert!(accepted.bytes <= bytes_max);
+            // What had been unfinished held no newline.
+            let new = &out[read_from..];
+            let whole = match framer.whole_lines_bytes(new) {
+                0 => start,
+                bytes => read_from + bytes,
+            };
+            if whole > start {
+                accepted.lines =
+                    memchr::memchr_iter(b'\n', &new[..whole - read_from]).count() as u64;
+                partial.clear();
+            }
+            let unfinished = &out[whole + partial.bytes().len()..];
+            let kept = partial.extend(unfinished);
+            unkept.extend_from_slice(&unfinished[kept..]);
+            out.truncate(whole);
+            (accepted.lines, result)
+        });
+        if !unkept.is_empty() {
+            self.formatter.begin(clock);
+            self.take(&unkept, false, clock, block, &mut accepted);
+        }
+        (accepted, result)
     }
 
     /// The input has ended: what is left of it is a whole line.
@@ -167,7 +229,7 @@ impl Pipeline {
             block.append_lines(|out| {
                 let count = formatter.lines(lines, out);
                 accepted.lines += count;
-                count
+                (count, ())
             });
         }
         whole

@@ -1,6 +1,6 @@
 //! A stream's queue: the one buffer between reading and writing, bounded in bytes.
 //!
-//! Readers append formatted lines to the last block; the writer takes the first. Nobody holds the
+//! Readers append formatted lines to the newest block; the writer takes the oldest. Nobody holds the
 //! lock while waiting for a disk, so a reader never does either.
 
 use std::collections::VecDeque;
@@ -15,7 +15,9 @@ use crate::block::Block;
 use crate::clock;
 use crate::counters::StreamCounters;
 use crate::formatting::Expansion;
-use crate::limits::{BLOCK_BYTES, READ_BYTES_MAX, READ_BYTES_MIN, SPARE_BLOCKS_MAX};
+use crate::limits::{
+    BLOCK_BYTES, BLOCK_CAPACITY, READ_BYTES_MAX, READ_BYTES_MIN, SPARE_BLOCKS_MAX,
+};
 use crate::pipeline::Accepted;
 
 /// What the writer is to do next.
@@ -45,7 +47,10 @@ pub struct Queue<Order> {
 
 #[derive(Debug)]
 struct Shared<Order> {
-    blocks: VecDeque<Block>,
+    /// Blocks that wait, the oldest first.
+    full: VecDeque<Block>,
+    /// The newest one, which still takes lines.
+    filling: Block,
     orders: VecDeque<Order>,
     pending_bytes: usize,
     pending_lines: u64,
@@ -53,6 +58,15 @@ struct Shared<Order> {
     closed: bool,
     writer_waits: bool,
     room_wanted: bool,
+}
+
+impl<Order> Shared<Order> {
+    fn take_block(&mut self) -> Option<Block> {
+        if let Some(full) = self.full.pop_front() {
+            return Some(full);
+        }
+        (!self.filling.is_empty()).then(|| std::mem::take(&mut self.filling))
+    }
 }
 
 /// The counts of one moment.
@@ -71,7 +85,8 @@ impl<Order> Queue<Order> {
     pub fn new(bytes_max: usize) -> Queue<Order> {
         Queue {
             shared: Mutex::new(Shared {
-                blocks: VecDeque::new(),
+                full: VecDeque::new(),
+                filling: Block::default(),
                 orders: VecDeque::new(),
                 pending_bytes: 0,
                 pending_lines: 0,
@@ -134,33 +149,32 @@ impl<Order> Queue<Order> {
         }
     }
 
-    /// Appends lines: `fill` puts them in the block it is given. `bytes_in` is what was read.
-    /// Never waits.
-    pub fn append(
+    /// Appends lines: `fill` puts them in the block it is given. Never waits, if `fill` does not.
+    pub fn append<T>(
         self: &Arc<Self>,
-        bytes_in: usize,
-        fill: impl FnOnce(&mut Block) -> Accepted,
-    ) -> Accepted
+        fill: impl FnOnce(&mut Block) -> (Accepted, T),
+    ) -> (Accepted, T)
     where
         Order: Send + 'static,
     {
         let mut shared = self.lock();
-        if shared.blocks.back().is_none_or(|last| last.len() >= BLOCK_BYTES) {
-            shared.blocks.push_back(Block::reusing(spare::take()));
+        if shared.filling.capacity() == 0 {
+            shared.filling = Block::reusing(spare::take());
         }
-        let Some(block) = shared.blocks.back_mut() else { return Accepted::default() };
+        let block = &mut shared.filling;
         let (bytes, lines) = (block.len(), block.lines());
-        let accepted = fill(block);
+        let (accepted, result) = fill(block);
         let (bytes, lines) = (block.len() - bytes, block.lines() - lines);
-        if block.is_empty()
-            && let Some(unused) = shared.blocks.pop_back()
-        {
-            spare::give_back(unused.into_memory());
+        if block.is_empty() {
+            spare::give_back(std::mem::take(block).into_memory());
+        } else if block.len() >= BLOCK_BYTES {
+            let full = std::mem::take(block);
+            shared.full.push_back(full);
         }
         shared.pending_lines += lines;
         self.set_pending_bytes(&mut shared, |pending| pending + bytes);
         let counters = &mut shared.counters;
-        counters.bytes_in += bytes_in as u64;
+        counters.bytes_in += accepted.bytes as u64;
         counters.lines_in += accepted.lines + accepted.lines_over_long;
         counters.lines_dropped.over_long += accepted.lines_over_long;
         counters.lines_split += accepted.lines_split;
@@ -172,7 +186,7 @@ impl<Order> Queue<Order> {
             drop(shared);
             wake::writer(self, urgent);
         }
-        accepted
+        (accepted, result)
     }
 
     /// No producer is left: the writer ends when everything is written.
@@ -209,7 +223,7 @@ impl<Order> Queue<Order> {
                 return Step::Order(order);
             }
             if takes_blocks {
-                if let Some(block) = shared.blocks.pop_front() {
+                if let Some(block) = shared.take_block() {
                     return Step::Block(block);
                 }
                 if shared.closed {
@@ -235,12 +249,13 @@ impl<Order> Queue<Order> {
 
     /// How many blocks wait now.
     pub fn blocks(&self) -> usize {
-        self.lock().blocks.len()
+        let shared = self.lock();
+        shared.full.len() + usize::from(!shared.filling.is_empty())
     }
 
     /// The first block, if any; does not wait.
     pub fn take_block(&self) -> Option<Block> {
-        self.lock().blocks.pop_front()
+        self.lock().take_block()
     }
 
     /// So many lines, of so many bytes, are in the file now.
@@ -287,17 +302,19 @@ impl<Order> Queue<Order> {
 /// Memory of written blocks, for the next ones of any queue: a stream that is busy for a moment
 /// does not keep what it used.
 pub(super) mod spare {
-    use super::{BLOCK_BYTES, Mutex, PoisonError, SPARE_BLOCKS_MAX};
+    use super::{BLOCK_CAPACITY, Mutex, PoisonError, SPARE_BLOCKS_MAX};
 
     static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
     pub(in crate::writer) fn take() -> Vec<u8> {
-        SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        // The kernel gives the pages of it that are used, as they are used.
+        spare.unwrap_or_else(|| Vec::with_capacity(BLOCK_CAPACITY))
     }
 
     pub(in crate::writer) fn give_back(memory: Vec<u8>) {
-        // Small ones are not worth keeping, huge ones are one stream's exception.
-        if !(BLOCK_BYTES / 4..=4 * BLOCK_BYTES).contains(&memory.capacity()) {
+        // A larger one is one stream's exception.
+        if memory.capacity() != BLOCK_CAPACITY {
             return;
         }
         let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);

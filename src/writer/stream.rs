@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::queue::Queue;
 use super::stream_writer::Order;
 use super::tee::Tee;
+use crate::block::Block;
 use crate::clock;
 use crate::formatting::Expansion;
 use crate::pipeline::{Accepted, LineSettings, Pipeline};
@@ -83,26 +84,33 @@ impl Stream {
 
     /// Appends the lines that end in `input`. Never waits.
     pub fn push(&self, pipeline: &mut Pipeline, input: &[u8]) -> Accepted {
-        self.append(input.len(), |block| pipeline.push(input, clock::now, block))
+        self.append(|block| (pipeline.push(input, clock::now, block), ())).0
+    }
+
+    /// Appends the lines that end in what `read` reads, straight into the queue's memory. `read`
+    /// is called under the queue's lock and must not wait.
+    pub fn read_in_place<T>(
+        &self,
+        pipeline: &mut Pipeline,
+        bytes_max: usize,
+        read: impl FnOnce(&mut Vec<u8>) -> T,
+    ) -> (Accepted, T) {
+        self.append(|block| pipeline.read_in_place(bytes_max, read, clock::now, block))
     }
 
     /// Appends what an ended input has left behind.
     pub fn finish(&self, pipeline: &mut Pipeline) -> Accepted {
-        self.append(0, |block| pipeline.finish(clock::now, block))
+        self.append(|block| (pipeline.finish(clock::now, block), ())).0
     }
 
-    fn append(
-        &self,
-        bytes_in: usize,
-        fill: impl FnOnce(&mut crate::block::Block) -> Accepted,
-    ) -> Accepted {
-        self.queue.append(bytes_in, |block| {
+    fn append<T>(&self, fill: impl FnOnce(&mut Block) -> (Accepted, T)) -> (Accepted, T) {
+        self.queue.append(|block| {
             let start = block.len();
-            let accepted = fill(block);
+            let (accepted, result) = fill(block);
             if let Some(tee) = &self.tee {
                 tee.offer(&block.bytes()[start..], accepted.lines);
             }
-            accepted
+            (accepted, result)
         })
     }
 

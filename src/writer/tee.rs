@@ -86,12 +86,12 @@ impl Tee {
             self.lines_dropped.fetch_add(lines, Relaxed);
             return;
         }
-        self.queue.append(lines_bytes.len(), |block| {
+        self.queue.append(|block| {
             block.append_lines(|out| {
                 out.extend_from_slice(lines_bytes);
-                lines
+                (lines, ())
             });
-            Accepted { lines, ..Accepted::default() }
+            (Accepted { bytes: lines_bytes.len(), lines, ..Accepted::default() }, ())
         });
     }
 
