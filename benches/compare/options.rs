@@ -100,7 +100,9 @@ impl Options {
             svg: None,
             purpose: Purpose::Compare,
         };
-        let mut arguments = arguments.into_iter();
+        let mut arguments = arguments.into_iter().peekable();
+        // That is `cargo test --all-targets`, which must not take an hour.
+        options.quick = arguments.peek().is_none();
         while let Some(option) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{option} needs a value"));
             match option.as_str() {

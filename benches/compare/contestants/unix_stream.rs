@@ -1,6 +1,6 @@
 //! The contestants that listen on a Unix stream socket.
 //!
-//! The syslog daemons are tuned as their manuals advise for many messages, as far as it makes them
+//! The syslog daemons are tuned as their manuals advise for high rates, as far as it makes them
 //! quicker here: lines are taken as they are, in large batches, and nothing may be dropped.
 
 use super::{Contestant, Place, Prepared, Standing};
@@ -81,7 +81,7 @@ path = "{socket}"
     Ok(Prepared::raw(command, place.log()).configured(text))
 }
 
-/// A queue with large batches, as its manual's example for many messages has. Not from there:
+/// A queue with large batches, as its manual's example for high rates has. Not from there:
 /// `asyncWriting`, which needs no less CPU time here and holds the last lines back for a second;
 /// and more threads than one for input, of which there is only one socket.
 fn rsyslog(place: &Place, rsyslog: &Installed) -> Outcome<Prepared> {
