@@ -22,6 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 const LOOKS_PER_LIFE_SIGN: u32 = 64;
 /// A collector whose file does not grow for so long after the load's end has lost the rest.
 const GIVES_UP_AFTER: Duration = Duration::from_secs(5);
+const LISTENS_AFTER_MAX: Duration = Duration::from_secs(20);
 const DEADLINE: Duration = Duration::from_secs(60);
 const DEADLINE_PER_LINE: Duration = Duration::from_micros(50);
 const UNIX_PATH_BYTES_MAX: usize = 107;
@@ -97,6 +98,7 @@ impl Course {
         let scenario = place.scenario;
         prepared.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(create(complaints)?);
         let collector = Process::start(prepared.command)?;
+        wait_until_it_listens(&place.socket, &collector)?;
         let target = Target::Socket(place.socket.clone());
         let mut generator = Generator::start(scenario, self.load_threads, target)?;
         collector.settle()?;
@@ -155,6 +157,20 @@ fn on_pipe(
     let load_cpu = Process::from(generator.child).reap()?;
     let faults = check(&prepared.output.files()?, prepared.written, scenario)?;
     Ok(Figures { wall, cpu, start_cpu, load_cpu, memory: seen.memory, faults, stubborn: false })
+}
+
+fn wait_until_it_listens(socket: &Path, collector: &Process) -> Outcome<()> {
+    let until = Instant::now() + LISTENS_AFTER_MAX;
+    while !socket.exists() {
+        if collector.ended()? {
+            return Err("the collector ended before it listened".into());
+        }
+        if Instant::now() > until {
+            return Err("the collector does not listen".into());
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    Ok(())
 }
 
 /// The time until the output has all bytes, or, where some are lost, until it grew for the last time.

@@ -24,7 +24,8 @@ With what
   --dir DIR                        where the collectors write (the target directory)
   --cache DIR                      where packages are unpacked (the target directory)
   --install                        installs the contestants that are missing: needs root, Debian
-  --load-threads N                 threads that drive the clients of unix-stream (1)
+  --load-threads N                 threads that drive the clients of unix-stream (2: with one, the
+                                   load would be what limits a quick collector)
 
 What comes out
   --json FILE                      every figure of every run
@@ -94,12 +95,14 @@ impl Options {
             dir: None,
             cache: None,
             install: false,
-            load_threads: 1,
+            load_threads: 2,
             json: None,
             svg: None,
             purpose: Purpose::Compare,
         };
-        let mut arguments = arguments.into_iter();
+        let mut arguments = arguments.into_iter().peekable();
+        // That is `cargo test --all-targets`, which must not take an hour.
+        options.quick = arguments.peek().is_none();
         while let Some(option) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{option} needs a value"));
             match option.as_str() {

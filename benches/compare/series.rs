@@ -47,10 +47,12 @@ impl Row {
         self.pairs.iter().flatten().map(|pair| what(&pair.own)).sum()
     }
 
-    /// Whether it broke a promise: a contestant of ours with a fault, or that could not run.
+    /// Whether it broke a promise: a contestant of ours that has a fault, could not run, or did not
+    /// end when it was told to.
     pub(crate) fn broke_promise(&self) -> bool {
-        let faultless = |pairs: &Vec<Pair>| pairs.iter().all(|pair| pair.own.faults.none());
-        self.contestant.standing == Standing::Ours && !self.pairs.as_ref().is_ok_and(faultless)
+        let kept = |pair: &Pair| pair.own.faults.none() && !pair.own.stubborn;
+        let all_kept = self.pairs.as_ref().is_ok_and(|pairs| pairs.iter().all(kept));
+        self.contestant.standing == Standing::Ours && !all_kept
     }
 }
 

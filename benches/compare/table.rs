@@ -1,5 +1,6 @@
 //! The figures as aligned text.
 
+use crate::contestants::Standing;
 use crate::machine::Machine;
 use crate::measure::Figures;
 use crate::series::{Row, Series};
@@ -66,8 +67,12 @@ fn aligned(line: &[String], widths: &[usize]) -> String {
 fn cells(row: &Row, series: &Series) -> Option<Vec<String>> {
     let lines = series.scenario.lines() as f64;
     let wall = row.median(wall)?.value;
+    let name = row.contestant.name;
     Some(vec![
-        row.contestant.name.to_owned(),
+        match row.contestant.standing {
+            Standing::Yardstick => format!("{name} (A/A)"),
+            Standing::Ours | Standing::Peer => name.to_owned(),
+        },
         format!("{wall:.3}"),
         format!("{:.0}", lines / wall),
         format!("{:.0}", series.scenario.bytes() as f64 / 1e6 / wall),
@@ -106,10 +111,10 @@ fn remarks(row: &Row) -> String {
     let name = row.contestant.name;
     match &row.pairs {
         Err(why) => format!("  {name}: did not run: {why}\n"),
-        Ok(_) if row.broke_promise() => format!("  {name}: FAILED: lines are not as sent\n"),
         Ok(pairs) if pairs.iter().any(|pair| pair.own.stubborn) => {
             format!("  {name}: was killed: SIGTERM did not end it\n")
         }
+        Ok(_) if row.broke_promise() => format!("  {name}: FAILED: lines are not as sent\n"),
         Ok(_) => String::new(),
     }
 }

@@ -46,7 +46,7 @@ pub(super) const CONTESTANTS: [Contestant; 8] = [
         standing: Standing::Peer,
         program: Program::Package { package: "s6", program: "s6-log" },
         kin: Kin::Alone,
-        // No line is cut, and the largest file before it rotates.
+        // No line is cut, and the largest file before it rotates, which is 256 MiB.
         prepare: |place, s6_log| {
             in_directory(place, s6_log, &["-l", "0", "--", "n1000", "s268435455"], None)
         },

@@ -1,6 +1,6 @@
 //! The contestants that listen on a Unix stream socket.
 //!
-//! The syslog daemons are tuned as their manuals advise for many messages, as far as it makes them
+//! The syslog daemons are tuned as their manuals advise for high rates, as far as it makes them
 //! quicker here: lines are taken as they are, in large batches, and nothing may be dropped.
 
 use super::{Contestant, Place, Prepared, Standing};
@@ -81,7 +81,7 @@ path = "{socket}"
     Ok(Prepared::raw(command, place.log()).configured(text))
 }
 
-/// A queue with large batches, as its manual's example for many messages has. Not from there:
+/// A queue with large batches, as its manual's example for high rates has. Not from there:
 /// `asyncWriting`, which needs no less CPU time here and holds the last lines back for a second;
 /// and more threads than one for input, of which there is only one socket.
 fn rsyslog(place: &Place, rsyslog: &Installed) -> Outcome<Prepared> {
@@ -109,13 +109,14 @@ input(type="imptcp" path="{socket}" ruleset="out" supportOctetCountedFraming="of
     Ok(Prepared::raw(command, place.log()).configured(text))
 }
 
-/// Flow control, so that nothing is dropped; and the window that its manual asks for: that of the
-/// source is at least a fetch for every connection, that of the destination holds all of it.
+/// Flow control, so that nothing is dropped; and the windows that its manual asks for: that of the
+/// source is a fetch for every connection, that of the destination holds all of it. Not as its
+/// manual has it: without threads, which need more CPU time here and write no sooner.
 fn syslog_ng(place: &Place, syslog_ng: &Installed) -> Outcome<Prepared> {
     let text = format!(
         r#"@version: 3.38
 options {{
-  threaded(yes); stats-freq(0); use-dns(no); dns-cache(no); use-fqdn(no);
+  threaded(no); stats-freq(0); use-dns(no); dns-cache(no); use-fqdn(no);
   keep-hostname(yes); chain-hostnames(no); log-msg-size(65536);
 }};
 source in {{
