@@ -32,6 +32,9 @@ pub const QUEUE_BYTES_MAX_DEFAULT: usize = 4 * MIB;
 /// is written.
 pub const QUEUE_LINES_MIN: usize = 2;
 
+/// The longest text of a gap record for a line that was left out.
+pub const GAP_BYTES_MAX: usize = 160;
+
 /// What every connection's unfinished line is sure of, whatever the others hold.
 pub const PARTIAL_BYTES_SURE: usize = 4 * KIB;
 /// `partial-memory` unless configured.

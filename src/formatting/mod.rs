@@ -59,18 +59,20 @@ pub struct Expansion {
     pub per_byte: usize,
     /// Bytes added to each line, at most.
     pub per_line: usize,
+    /// Bytes added to each read, at most.
+    pub per_read: usize,
 }
 
 impl Expansion {
     /// The most that `bytes` of input can become together with an unfinished line of
     /// `partial_bytes` before them. Every byte of the input could be an empty line of its own.
     pub fn bytes_max(self, partial_bytes: usize, bytes: usize) -> usize {
-        self.per_byte * (partial_bytes + bytes) + self.per_line * (bytes + 1)
+        self.per_byte * (partial_bytes + bytes) + self.per_line * (bytes + 1) + self.per_read
     }
 
     /// The most input whose output fits in `room` behind an unfinished line of `partial_bytes`.
     pub fn input_max(self, partial_bytes: usize, room: usize) -> usize {
-        let fixed = self.per_byte * partial_bytes + self.per_line;
+        let fixed = self.per_byte * partial_bytes + self.per_line + self.per_read;
         room.saturating_sub(fixed) / (self.per_byte + self.per_line)
     }
 }
@@ -133,12 +135,13 @@ impl Gap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::GAP_BYTES_MAX;
 
     #[test]
     fn room_for_the_input_is_room_for_the_output() {
-        for per_byte in [1, 6] {
+        for (per_byte, per_read) in [(1, 0), (1, 200), (6, 0), (6, 200)] {
             for per_line in [1, 29, 80] {
-                let expansion = Expansion { per_byte, per_line };
+                let expansion = Expansion { per_byte, per_line, per_read };
                 for partial in [0, 1, 5000] {
                     for room in [0, 1, 100, 4096, 1 << 20] {
                         let input = expansion.input_max(partial, room);
@@ -148,6 +151,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_longest_gap_record_is_within_its_bound() {
+        let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_795_240_800_123);
+        let gap = Gap { lines: u64::MAX, bytes: u64::MAX, from: at, to: at, reason: "over-long" };
+        assert!(gap.text().len() <= GAP_BYTES_MAX);
     }
 
     #[test]

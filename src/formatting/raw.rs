@@ -23,6 +23,6 @@ impl Formatter for Raw {
     }
 
     fn expansion(&self) -> Expansion {
-        Expansion { per_byte: 1, per_line: 1 }
+        Expansion { per_byte: 1, per_line: 1, per_read: 0 }
     }
 }

@@ -32,7 +32,8 @@ impl Formatter for Stamped {
     }
 
     fn expansion(&self) -> Expansion {
-        Expansion { per_byte: 1, per_line: self.template.bytes_max(&self.stream) + 1 }
+        let per_line = self.template.bytes_max(&self.stream) + 1;
+        Expansion { per_byte: 1, per_line, per_read: 0 }
     }
 }
 

@@ -13,7 +13,7 @@ pub use partial::PartialMemory;
 use crate::block::Block;
 use crate::formatting::{Clock, Expansion, Format, Formatter, Gap};
 use crate::framing::{Framer, Framing};
-use crate::limits::PARTIAL_BYTES_SURE;
+use crate::limits::{GAP_BYTES_MAX, PARTIAL_BYTES_SURE};
 use crate::line::{Line, LineEnd, character_boundary};
 use crate::stream_name::StreamName;
 
@@ -115,7 +115,15 @@ impl Pipeline {
 
     /// How much longer the output can be.
     pub fn expansion(&self) -> Expansion {
-        self.formatter.expansion()
+        let formatted = self.formatter.expansion();
+        if self.over_long != OverLong::Drop {
+            return formatted;
+        }
+        // A read may end one line that is left out with its first byte; each further one takes
+        // more than `max-line`.
+        let gap = formatted.per_byte * GAP_BYTES_MAX + formatted.per_line;
+        let per_line = formatted.per_line + gap.div_ceil(self.line_bytes_max.saturating_add(1));
+        Expansion { per_line, per_read: formatted.per_read + gap, ..formatted }
     }
 
     /// Bytes of the unfinished line.
