@@ -42,7 +42,7 @@ impl Record {
             (false, true) => block.append_line(append),
             (false, false) => block.append_lines(|out| {
                 append(out);
-                1
+                (1, ())
             }),
         }
     }

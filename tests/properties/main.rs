@@ -1,0 +1,11 @@
+//! Properties of the data path's pure half, over random inputs, limits and cuts.
+
+#![allow(clippy::unwrap_used, reason = "what a test cannot go on without may end it")]
+#![allow(unreachable_pub, reason = "a test crate has no public interface")]
+
+mod blocks;
+mod cuts;
+mod expansion;
+mod inputs;
+mod memory;
+mod over_long;
