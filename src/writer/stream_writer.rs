@@ -226,19 +226,26 @@ impl<D: Disk + 'static> StreamWriter<D> {
     }
 
     fn reopen(&mut self, missing: Missing) {
-        let before = self.log.identity();
-        let complete = self.write_queued();
-        let unwritten = if complete { 0 } else { self.queue.snapshot().pending_lines };
-        let opened = self.open(missing);
-        if before.is_some() && self.log.identity() != before {
-            self.queue.count(|counters| counters.moved_lines += unwritten);
-        }
+        let opened = self.go_on_at(self.log.place().clone(), missing);
         // Every other error is told, and the writer waits already.
         let left_alone = missing == Missing::Leave && matches!(opened, Err(OpenError::Missing));
         // Further signals do not put it off.
         if left_alone && !matches!(self.waiting, Waiting::ToCreate(_)) {
             self.waiting = Waiting::ToCreate(clock::instant() + CREATE_AFTER_SIGNAL);
         }
+    }
+
+    /// Leaves the file for the one at `place`, with what it could not take.
+    fn go_on_at(&mut self, place: Place, missing: Missing) -> Result<(), OpenError> {
+        let before = self.log.identity();
+        let complete = self.write_queued();
+        let unwritten = if complete { 0 } else { self.queue.snapshot().pending_lines };
+        self.log.set_place(place);
+        let opened = self.open(missing);
+        if before.is_some() && self.log.identity() != before {
+            self.queue.count(|counters| counters.moved_lines += unwritten);
+        }
+        opened
     }
 
     /// Opens the path, and leaves the file that was open if the path names another one now.
@@ -370,12 +377,10 @@ impl<D: Disk + 'static> StreamWriter<D> {
         let moves = file.path != self.log.place().path;
         lock(&self.status).path = file.path.clone();
         if moves {
-            self.write_queued();
-        }
-        self.log.set_place(file);
-        if moves {
             // The answer is in the status and the report.
-            self.open(Missing::Create).unwrap_or_default();
+            self.go_on_at(file, Missing::Create).unwrap_or_default();
+        } else {
+            self.log.set_place(file);
         }
     }
 
