@@ -13,4 +13,5 @@ mod log_file;
 mod oracle;
 mod other_side;
 mod seeds;
+mod stream_writer;
 mod world;
