@@ -46,7 +46,12 @@ impl Block {
         self.lines
     }
 
-    /// Memory held, in bytes.
+    /// Memory that is held beside the lines' own bytes.
+    pub fn extra_bytes(&self) -> usize {
+        (self.many_newlines.capacity() + self.records.capacity()) * size_of::<Range<usize>>()
+    }
+
+    /// Memory held for lines, in bytes.
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }

@@ -1,6 +1,6 @@
 //! What is counted, per stream and per input.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use serde::Serialize;
 
@@ -50,8 +50,12 @@ pub struct InputCounters {
     pub lines_in: AtomicU64,
     /// Bytes read.
     pub bytes_in: AtomicU64,
+    /// Bytes read of lines that have not ended.
+    pub partial_bytes: AtomicU64,
     /// Connections refused.
     pub refused: AtomicU64,
+    /// Reading failed for good: what came behind is not known.
+    pub failed: AtomicBool,
 }
 
 impl InputCounters {

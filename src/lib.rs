@@ -4,6 +4,7 @@
 pub mod limits;
 
 pub mod clock;
+pub mod descriptor;
 pub mod line;
 pub mod place;
 pub mod stream_name;

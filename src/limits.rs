@@ -15,6 +15,8 @@ pub const READ_BYTES_MIN: usize = 4 * KIB;
 
 /// A queue's block is closed for appending once it holds this much; it is written by one write(2).
 pub const BLOCK_BYTES: usize = 128 * KIB;
+/// A busy thread wakes the writers that it has lines for after so many appends at the latest.
+pub const APPENDS_BEFORE_WAKING_MAX: usize = 32;
 /// A block's memory: what it holds when it is not quite closed, and one read behind that.
 pub const BLOCK_CAPACITY: usize = BLOCK_BYTES + PARTIAL_BYTES_SURE + READ_BYTES_MAX;
 /// Empty blocks kept for reuse by all queues together.
@@ -71,6 +73,8 @@ pub const CREATE_AFTER_SIGNAL: Duration = Duration::from_millis(100);
 pub const ACCEPT_RETRY_MIN: Duration = Duration::from_millis(10);
 /// The longest pause between two attempts to accept.
 pub const ACCEPT_RETRY_MAX: Duration = Duration::from_secs(1);
+/// A pid file holds a number and perhaps a newline; a larger file is something else.
+pub const PID_FILE_BYTES_MAX: usize = 20;
 /// How long the start waits for a log file to open before going on without it.
 pub const START_OPEN_MAX: Duration = Duration::from_secs(5);
 /// The same complaint is told at most this often.
@@ -87,6 +91,11 @@ pub const CONTROL_CLIENTS_MAX: usize = 16;
 pub const MESSAGES_WAITING_MAX: usize = 1024;
 /// How long the end of the program waits for a slow stderr.
 pub const MESSAGES_GRACE: Duration = Duration::from_secs(1);
+/// How long the end of the program waits for a slow reader of `--tee`, unless it is to wait.
+pub const TEE_GRACE: Duration = Duration::from_millis(500);
+/// How long a stop at once, or the end of the grace, waits for readers and writers to come to the
+/// end of what they are doing.
+pub const LAST_MOMENT: Duration = Duration::from_millis(200);
 /// What `--tee` may hold back for a slow reader of our stdout.
 pub const TEE_BYTES_MAX: usize = 4 * MIB;
 

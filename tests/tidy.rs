@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(&str, u32)] = &[
     ("limits", 0),
     ("clock", 0),
+    ("descriptor", 0),
     ("line", 0),
     ("place", 0),
     ("stream_name", 0),
@@ -26,7 +27,7 @@ const FLOORS: &[(&str, u32)] = &[
 ];
 
 /// Modules of floor 0 that may be used by others of floor 0.
-const GROUND: &[&str] = &["limits", "clock"];
+const GROUND: &[&str] = &["limits", "clock", "descriptor"];
 
 const FILE_LINES_MAX: usize = 500;
 const LINE_CHARACTERS_MAX: usize = 100;

@@ -2,30 +2,29 @@
 
 mod descriptors;
 mod failure;
+mod outcome;
 mod pid_file;
 mod running;
 mod status;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub use failure::{Failure, FailureKind, chain};
+pub use outcome::Outcome;
 pub use pid_file::PidFile;
 use running::{RunningInput, RunningStream};
 pub use status::Status;
 
 use crate::clock;
 use crate::config::{Config, Diff, diff};
-use crate::input::{self, Commons, InputSettings};
-use crate::limits::START_OPEN_MAX;
+use crate::input::{self, Commons, InputKind, InputSettings};
+use crate::limits::{START_OPEN_MAX, TEE_GRACE};
 use crate::pipeline::PartialMemory;
-use crate::report::{
-    ConfigurationApplied, Drained, GaveUp, InputFailed, InputUnread, RestartNeeded, StreamFailed,
-    report,
-};
+use crate::report::{ConfigurationApplied, InputFailed, RestartNeeded, StreamFailed, report};
 use crate::stream_name::StreamName;
 use crate::writer::disk::Missing;
 use crate::writer::stream::Stream;
@@ -43,22 +42,6 @@ pub enum Phase {
     Running,
     /// Reading what is on its way, to stop then.
     Draining,
-}
-
-/// How the program came to its end.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Accepted lines that could not be written.
-    pub lines_lost: u64,
-    /// Bytes that waited and were never read.
-    pub bytes_unread: u64,
-}
-
-impl Outcome {
-    /// Whether everything that was sent is in a file.
-    pub fn is_clean(&self) -> bool {
-        *self == Outcome::default()
-    }
 }
 
 /// Something ended by itself.
@@ -81,6 +64,7 @@ pub struct Agent {
     /// No longer configured; connections that were accepted before still write to them.
     retired: Vec<RunningStream>,
     inputs: BTreeMap<String, RunningInput>,
+    inputs_to_open: BTreeMap<String, InputSettings>,
     closing_inputs: Vec<RunningInput>,
     commons: Commons,
     tee: Option<Arc<Tee>>,
@@ -88,12 +72,12 @@ pub struct Agent {
     next_id: u64,
     tell_ended: mpsc::UnboundedSender<Ended>,
     ended: mpsc::UnboundedReceiver<Ended>,
-    /// Lines written by streams that have ended.
-    lines_written_before: u64,
+    /// Of streams and inputs that have ended.
+    ended_outcome: Outcome,
 }
 
 impl Agent {
-    /// Opens every file and every input of `config`. Whatever is wrong is told at once. `tee`
+    /// Opens every file of `config`; nothing is read yet. Whatever is wrong is told at once. `tee`
     /// copies every line to the standard output.
     pub async fn start(config: Config, tee: Option<TeePolicy>) -> Result<Agent, Failure> {
         let connections_max = descriptors::raise_limit(&config);
@@ -106,38 +90,28 @@ impl Agent {
             streams: BTreeMap::new(),
             retired: Vec::new(),
             inputs: BTreeMap::new(),
+            inputs_to_open: BTreeMap::new(),
             closing_inputs: Vec::new(),
             commons: Commons {
                 connections: Arc::new(Semaphore::new(connections_max)),
                 connections_max,
                 memory: PartialMemory::new(config.agent.partial_bytes_max),
+                full_told: Arc::default(),
             },
             tee: None,
             tee_is_open: false,
             next_id: 0,
             tell_ended,
             ended,
-            lines_written_before: 0,
+            ended_outcome: Outcome::default(),
         };
         if let Some(policy) = tee {
             agent.start_tee(policy)?;
         }
-        match agent.apply_first(config).await {
-            Ok(()) => {
-                agent.phase = Phase::Running;
-                Ok(agent)
-            }
-            Err(failure) => {
-                // A client may have been quick: what it sent is written all the same.
-                agent.drain();
-                while !agent.is_drained() {
-                    let next = tokio::time::timeout(START_OPEN_MAX, agent.next_ended()).await;
-                    let Ok(ended) = next else { break };
-                    agent.forget(ended);
-                }
-                Err(failure)
-            }
-        }
+        agent.open_files(&config).await?;
+        agent.config.streams = config.streams;
+        agent.inputs_to_open = config.inputs;
+        Ok(agent)
     }
 
     fn start_tee(&mut self, policy: TeePolicy) -> Result<(), Failure> {
@@ -148,15 +122,14 @@ impl Agent {
         Ok(())
     }
 
-    async fn apply_first(&mut self, config: Config) -> Result<(), Failure> {
-        let first = diff(&self.config, &config);
-        let mut failures = Vec::new();
+    async fn open_files(&mut self, config: &Config) -> Result<(), Failure> {
         let mut opening = Vec::new();
-        for (name, settings) in &first.streams_added {
+        for (name, settings) in &config.streams {
             let opened = self.add_stream(name, settings).map_err(Failure::system)?;
             opening.push((settings.file.path.clone(), opened));
         }
         let deadline = tokio::time::Instant::from_std(clock::instant() + START_OPEN_MAX);
+        let mut failures = Vec::new();
         for (path, opened) in opening {
             // A file system that hangs holds up only its own stream.
             if let Ok(Ok(Err(error))) = tokio::time::timeout_at(deadline, opened).await
@@ -165,13 +138,45 @@ impl Agent {
                 failures.push(failure);
             }
         }
-        if failures.is_empty() {
-            for (name, settings) in &first.inputs_added {
-                failures.extend(self.add_input(name, settings).err().map(Failure::of_input));
-            }
-        }
-        self.config = config;
         Failure::all(failures)
+    }
+
+    /// Opens every input and begins to read. After a failure [`Agent::abandon`] it: a client may
+    /// have been quick.
+    pub fn open_inputs(&mut self) -> Result<(), Failure> {
+        let inputs = std::mem::take(&mut self.inputs_to_open);
+        let (stdin, others): (Vec<_>, Vec<_>) =
+            inputs.iter().partition(|(_, settings)| settings.kind == InputKind::Stdin);
+        let mut failures = Vec::new();
+        for (name, settings) in others {
+            failures.extend(self.add_input(name, settings).err().map(Failure::of_input));
+        }
+        Failure::all(failures)?;
+        // Last: what is read from a pipe cannot be put back.
+        for (name, settings) in stdin {
+            self.add_input(name, settings).map_err(Failure::of_input)?;
+        }
+        self.config.inputs = inputs;
+        self.phase = Phase::Running;
+        Ok(())
+    }
+
+    /// Ends an agent that did not come up: what clients have sent is written all the same.
+    pub async fn abandon(&mut self) {
+        self.drain();
+        self.stop_reading();
+        self.wait_until_drained(START_OPEN_MAX).await;
+    }
+
+    /// Waits until every reader and writer has ended, but not longer than `time`.
+    pub async fn wait_until_drained(&mut self, time: Duration) {
+        let deadline = tokio::time::Instant::from_std(clock::instant() + time);
+        while !self.is_drained() {
+            let Ok(ended) = tokio::time::timeout_at(deadline, self.next_ended()).await else {
+                return;
+            };
+            self.forget(ended);
+        }
     }
 
     /// Goes on with another configuration. What is in both is not touched.
@@ -182,8 +187,8 @@ impl Agent {
         }
         let config = Config { agent: self.config.agent.clone(), ..config };
         let change = diff(&self.config, &config);
-        self.apply(&change);
         self.config = config;
+        self.apply(&change);
         report(&ConfigurationApplied {
             streams_added: &change.streams_added.len(),
             streams_removed: &change.streams_removed.len(),
@@ -210,10 +215,15 @@ impl Agent {
         }
     }
 
+    /// What fails is told, and taken out of the configuration: the next reload tries it again.
     fn apply(&mut self, change: &Diff) {
         for (name, settings) in &change.streams_added {
+            if self.rename_stream(change, name, settings) {
+                continue;
+            }
             if let Err(error) = self.add_stream(name, settings) {
                 report(&StreamFailed { stream: name, error: &error });
+                self.config.streams.remove(name);
             }
         }
         for (name, settings) in &change.streams_changed {
@@ -244,6 +254,7 @@ impl Agent {
         for (name, settings) in &change.inputs_added {
             if let Err(error) = self.add_input(name, settings) {
                 report(&InputFailed { input: name, error: &failure::chain(&error) });
+                self.config.inputs.remove(name);
             }
         }
         for name in &change.streams_removed {
@@ -252,6 +263,25 @@ impl Agent {
                 self.retired.push(removed);
             }
         }
+    }
+
+    /// A stream that takes over the file of one that is removed is that stream under another name:
+    /// connections to the old one go on writing to the same file.
+    fn rename_stream(
+        &mut self,
+        change: &Diff,
+        name: &StreamName,
+        settings: &StreamSettings,
+    ) -> bool {
+        let has_file = |old: &&StreamName| {
+            let running = self.streams.get(*old);
+            running.is_some_and(|running| running.file_status().path == settings.file.path)
+        };
+        let Some(old) = change.streams_removed.iter().find(has_file) else { return false };
+        let Some(mut running) = self.streams.remove(old) else { return false };
+        running.rename(name, settings);
+        self.streams.insert(name.clone(), running);
+        true
     }
 
     fn stream(&self, name: &StreamName) -> Option<Arc<Stream>> {
@@ -287,8 +317,9 @@ impl Agent {
         let opened = input::open(name, settings, stream, &self.commons)?;
         let id = self.new_id();
         self.tell_when(opened.ended, Ended::Input(id));
-        let running = RunningInput { id, kind: settings.kind.clone(), input: opened.input };
-        self.inputs.insert(name.to_owned(), running);
+        let (name, kind) = (name.to_owned(), settings.kind.clone());
+        let running = RunningInput { id, name: name.clone(), kind, input: opened.input };
+        self.inputs.insert(name, running);
         Ok(())
     }
 
@@ -308,7 +339,7 @@ impl Agent {
 
     /// Orders every stream to leave its file and open the path again.
     pub fn reopen(&self, missing: Missing) {
-        for running in self.streams.values().chain(&self.retired) {
+        for running in self.all_streams() {
             running.order(Order::Reopen { missing });
         }
     }
@@ -343,12 +374,11 @@ impl Agent {
             running.order(Order::Hurry);
             running.let_go();
         }
-        self.tee = None;
     }
 
     /// Whether the standard input has ended, or there is none.
     pub fn stdin_has_ended(&self) -> bool {
-        !self.inputs.values().any(|running| running.kind == input::InputKind::Stdin)
+        !self.all_inputs().any(|running| running.kind == InputKind::Stdin)
     }
 
     /// Waits until something ends by itself. Dropping the future loses nothing.
@@ -364,15 +394,18 @@ impl Agent {
     pub fn forget(&mut self, ended: Ended) {
         match ended {
             Ended::Input(id) => {
+                let ended = self.all_inputs().find(|running| running.id == id);
+                if let Some(outcome) = ended.map(outcome::of_ended_input) {
+                    self.ended_outcome.add(&outcome);
+                }
                 self.inputs.retain(|_, running| running.id != id);
                 self.closing_inputs.retain(|running| running.id != id);
             }
             Ended::Stream(id) => {
-                let all = self.streams.values().chain(&self.retired);
-                self.lines_written_before += all
-                    .filter(|running| running.id() == id)
-                    .map(|running| running.snapshot().counters.lines_written)
-                    .sum::<u64>();
+                let ended = self.all_streams().find(|running| running.id() == id);
+                if let Some(outcome) = ended.map(outcome::of_stream) {
+                    self.ended_outcome.add(&outcome);
+                }
                 self.streams.retain(|_, running| running.id() != id);
                 self.retired.retain(|running| running.id() != id);
             }
@@ -380,43 +413,53 @@ impl Agent {
         }
     }
 
-    /// Whether every reader and every writer has ended.
+    fn all_inputs(&self) -> impl Iterator<Item = &RunningInput> {
+        self.inputs.values().chain(&self.closing_inputs)
+    }
+
+    fn all_streams(&self) -> impl Iterator<Item = &RunningStream> {
+        self.streams.values().chain(&self.retired)
+    }
+
+    /// Whether every reader and every writer of a file has ended.
     pub fn is_drained(&self) -> bool {
-        self.streams.is_empty()
-            && self.retired.is_empty()
-            && self.inputs.is_empty()
-            && self.closing_inputs.is_empty()
-            && !self.tee_is_open
+        self.all_streams().next().is_none() && self.all_inputs().next().is_none()
+    }
+
+    /// Reads nothing more, wherever that can be stopped: what has been read is all there is.
+    pub fn stop_reading(&mut self) {
+        for running in self.inputs.values_mut().chain(&mut self.closing_inputs) {
+            running.input.stop();
+        }
+    }
+
+    /// Lets the tee finish, for at most `grace` if it is to wait for its reader, else for a moment.
+    pub async fn finish_tee(&mut self, grace: Duration) {
+        let Some(tee) = self.tee.take() else { return };
+        let time = match tee.policy() {
+            TeePolicy::Wait => grace,
+            TeePolicy::Drop => TEE_GRACE.min(grace),
+        };
+        let deadline = tokio::time::Instant::from_std(clock::instant() + time);
+        while self.tee_is_open {
+            let Ok(ended) = tokio::time::timeout_at(deadline, self.next_ended()).await else {
+                break;
+            };
+            self.forget(ended);
+        }
+        tee.report_dropped();
     }
 
     /// Says how it ended.
     pub fn outcome(&self) -> Outcome {
-        let mut outcome = Outcome::default();
-        for (name, running) in &self.inputs {
-            let bytes = running.input.unread_bytes();
-            outcome.bytes_unread += bytes;
-            if bytes > 0 {
-                report(&InputUnread { input: name, bytes: &bytes });
-            }
+        let mut outcome = self.ended_outcome.clone();
+        for running in self.all_streams() {
+            outcome.add(&outcome::of_stream(running));
         }
-        let mut bytes = 0;
-        let mut behind = Vec::new();
-        for running in self.streams.values().chain(&self.retired) {
-            let snapshot = running.snapshot();
-            outcome.lines_lost += snapshot.pending_lines;
-            bytes += snapshot.pending_bytes;
-            if snapshot.pending_lines > 0 {
-                behind.push(running.name().as_str());
-            }
+        for running in self.all_inputs() {
+            outcome.add(&outcome::of_running_input(running));
         }
-        if outcome.lines_lost > 0 {
-            let streams = behind.join(", ");
-            report(&GaveUp { lines: &outcome.lines_lost, bytes: &bytes, streams: &streams });
-        } else if outcome.is_clean() {
-            let still_open = self.streams.values().chain(&self.retired);
-            let written: u64 = still_open.map(|s| s.snapshot().counters.lines_written).sum();
-            report(&Drained { lines: &(self.lines_written_before + written) });
-        }
+        outcome.report();
         outcome
     }
 }

@@ -1,7 +1,7 @@
 //! The pid file: never empty, never another process's, and held by a lock for as long as we live.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -10,6 +10,7 @@ use nix::fcntl::OFlag;
 
 use super::{Failure, FailureKind};
 use crate::input::socket::make_directory;
+use crate::limits::PID_FILE_BYTES_MAX;
 use crate::report::{StalePidFile, report};
 
 /// Our pid file. Removed when dropped.
@@ -38,9 +39,9 @@ impl PidFile {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 Err(error) => return Err(self.failure("cannot open the pid file", &error)),
             };
-            if !file.metadata().is_ok_and(|found| found.is_file()) {
-                let text = format!("{}: the pid file is no regular file", path.display());
-                return Err(Failure::configuration(text));
+            if !is_pid_file(&file) {
+                let text = "it is there and is no pid file; remove it, or name another path";
+                return Err(Failure::configuration(format!("{}: {text}", path.display())));
             }
             match file.try_lock() {
                 Ok(()) => {}
@@ -124,6 +125,17 @@ impl Drop for PidFile {
             fs::remove_file(&self.path).unwrap_or_default();
         }
     }
+}
+
+/// A regular file with nothing but a number in it, or nothing at all.
+fn is_pid_file(mut file: &File) -> bool {
+    let mut text = Vec::new();
+    let is_file = file.metadata().is_ok_and(|found| found.is_file());
+    let limit = PID_FILE_BYTES_MAX as u64 + 1;
+    let read = is_file && Read::by_ref(&mut file).take(limit).read_to_end(&mut text).is_ok();
+    let read = read && file.rewind().is_ok();
+    let is_number = text.trim_ascii().iter().all(u8::is_ascii_digit);
+    read && is_number && text.len() <= PID_FILE_BYTES_MAX
 }
 
 fn same_file(file: &File, path: &Path) -> bool {

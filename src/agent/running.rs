@@ -17,6 +17,7 @@ use crate::writer::tee::Tee;
 /// An open input.
 pub(super) struct RunningInput {
     pub(super) id: u64,
+    pub(super) name: String,
     pub(super) kind: InputKind,
     pub(super) input: Box<dyn Input>,
 }
@@ -26,6 +27,7 @@ pub(super) struct RunningStream {
     id: u64,
     name: StreamName,
     queue: Arc<WriterQueue>,
+    tee: Option<Arc<Tee>>,
     status: SharedFileStatus,
     /// Held while the stream is configured.
     held: Option<Arc<Stream>>,
@@ -45,12 +47,13 @@ impl RunningStream {
         let writer =
             StreamWriter::new(name.clone(), queue.clone(), FileSystem, file, settings.sync);
         let status = writer.status();
+        // Before the writer starts: without a producer it would end.
+        let lines = settings.lines.clone();
+        let stream = Arc::new(Stream::new(name.clone(), queue.clone(), tee.clone(), lines));
         let started = writer.start()?;
-        let stream = Stream::new(name.clone(), queue.clone(), tee, settings.lines.clone());
-        let stream = Arc::new(stream);
         let (name, weak) = (name.clone(), Arc::downgrade(&stream));
-        let running = RunningStream { id, name, queue, status, held: Some(stream), stream: weak };
-        Ok((running, started))
+        let held = Some(stream);
+        Ok((RunningStream { id, name, queue, tee, status, held, stream: weak }, started))
     }
 
     pub(super) fn id(&self) -> u64 {
@@ -77,6 +80,17 @@ impl RunningStream {
         }
         self.queue.set_bytes_max(settings.queue_bytes_max);
         self.order(Order::Settings { file: settings.file.clone(), sync: settings.sync });
+    }
+
+    /// Goes on under another name, in the same file: connections to the old name keep it.
+    pub(super) fn rename(&mut self, name: &StreamName, settings: &StreamSettings) {
+        let (queue, tee) = (self.queue.clone(), self.tee.clone());
+        let stream = Stream::new(name.clone(), queue, tee, settings.lines.clone());
+        let stream = Arc::new(stream);
+        self.name = name.clone();
+        self.stream = Arc::downgrade(&stream);
+        self.held = Some(stream);
+        self.set(settings);
     }
 
     /// The writer ends once every connection has let go too, and everything is written.

@@ -63,9 +63,32 @@ fn plan(arguments: &Arguments) -> Result<Plan, Exit> {
              \x20 logagent -c FILE        (`logagent print config` shows what goes in it)"
         )));
     }
-    let config = config::load(file).map_err(|mistakes| check::tell(&mistakes))?;
+    let config = config::load(file).map_err(|mistakes| {
+        let exit = check::tell(&mistakes);
+        remove_stale_pid_file(file);
+        exit
+    })?;
+    let config = with_control(config, arguments);
     let mode = Mode { config_file: Some(file.to_owned()), ends_with_stdin: false };
     Ok(Plan { config, mode, tee: None })
+}
+
+/// `--control` is for the daemon too.
+fn with_control(mut config: Config, arguments: &Arguments) -> Config {
+    if let Some(control) = &arguments.control {
+        config.agent.control = Some(control.clone());
+    }
+    config
+}
+
+/// Even where the configuration is wrong: a stale pid file names somebody who would be signalled
+/// in our place.
+fn remove_stale_pid_file(file: &Path) {
+    let path = config::pid_file(file);
+    if let Some(path) = path {
+        // Another agent's is left alone; what else is wrong has been told.
+        PidFile::claim(&path).map(drop).unwrap_or_default();
+    }
 }
 
 fn is_piped() -> bool {
@@ -93,13 +116,19 @@ async fn run_until_stopped(plan: Plan, signals: Signals) -> Result<Outcome, Fail
     let signals = signals.into_async().map_err(Failure::system)?;
     // Before anything else: a stale one names somebody who must not be signalled.
     let mut pid_file = settings.pid_file.as_deref().map(PidFile::claim).transpose()?;
-    let agent = Agent::start(plan.config, plan.tee).await?;
+    let mut agent = Agent::start(plan.config, plan.tee).await?;
     let requests = match &settings.control {
         Some(path) => control::serve(path).map_err(Failure::of_input)?,
         None => mpsc::channel(1).1,
     };
-    if let Some(pid_file) = &mut pid_file {
-        pid_file.publish()?;
+    // From here on clients may have sent something, so even a failure writes it.
+    let up = agent.open_inputs().and_then(|()| match &mut pid_file {
+        Some(pid_file) => pid_file.publish(),
+        None => Ok(()),
+    });
+    if let Err(failure) = up {
+        agent.abandon().await;
+        return Err(failure);
     }
     report(&AgentStarted {
         version: &env!("CARGO_PKG_VERSION"),

@@ -32,7 +32,13 @@ impl Exit {
 
 impl From<&Outcome> for Exit {
     fn from(outcome: &Outcome) -> Exit {
-        if outcome.is_clean() { Exit::Clean } else { Exit::Lost }
+        if outcome.lines_are_lost() {
+            Exit::Lost
+        } else if outcome.is_clean() {
+            Exit::Clean
+        } else {
+            Exit::System
+        }
     }
 }
 

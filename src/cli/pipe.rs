@@ -1,9 +1,11 @@
 //! Pipe mode: the options of `-o` become a configuration.
 
+use std::fs::Metadata;
 use std::io::{self, IsTerminal};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf, absolute};
 
-use nix::sys::stat::{SFlag, fstat, major, minor};
+use nix::sys::stat::{FileStat, SFlag, fstat, major, minor};
 
 use super::options::Arguments;
 use crate::config::{AgentSettings, Choice, Config, LineBytes, defaults};
@@ -70,6 +72,7 @@ pub(super) fn config(arguments: &Arguments, output: &Path) -> Result<Config, Str
         }
         (StandardInput::Terminal | StandardInput::Nothing, false) => {}
     }
+    distinct(arguments, &file)?;
     config.streams.insert(name, stream(arguments, file));
     Ok(config)
 }
@@ -84,6 +87,30 @@ fn stream(arguments: &Arguments, file: PathBuf) -> StreamSettings {
         settings.queue_bytes_max = settings.queue_bytes_max.max(QUEUE_LINES_MIN * line_bytes_max);
     }
     settings
+}
+
+/// Each path is made into something else, and none of them may be what is read.
+fn distinct(arguments: &Arguments, output: &Path) -> Result<(), String> {
+    let mut paths = vec![("--output", output.to_owned())];
+    let others = [("--pid-file", &arguments.pid_file), ("--control", &arguments.control)];
+    let others = others.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?)));
+    let listens = arguments.listen.iter().map(|path| ("--listen", path));
+    for (name, path) in others.chain(listens) {
+        let path = absolute(path).map_err(|error| format!("{name}: {error}"))?;
+        if let Some((other, _)) = paths.iter().find(|(_, known)| *known == path) {
+            return Err(format!("{name} and {other} are the same path, {}", path.display()));
+        }
+        paths.push((name, path));
+    }
+    let same = |found: FileStat, output: Metadata| {
+        output.is_file() && (found.st_dev, found.st_ino) == (output.dev(), output.ino())
+    };
+    if let (Ok(input), Ok(found)) = (fstat(io::stdin()), output.metadata())
+        && same(input, found)
+    {
+        return Err(format!("{}: the standard input is the output file", output.display()));
+    }
+    Ok(())
 }
 
 fn standard_input() -> StandardInput {

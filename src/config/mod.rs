@@ -8,6 +8,7 @@ mod load;
 mod mistake;
 mod nearest;
 mod parse;
+mod pid_file;
 mod render;
 mod source;
 mod used;
@@ -18,6 +19,7 @@ mod written;
 pub use diff::{Diff, diff};
 pub use load::{check_text, load};
 pub use mistake::Mistake;
+pub use pid_file::pid_file;
 pub use render::render;
 pub use used::{AgentSettings, Config};
 pub use value::{

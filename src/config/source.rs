@@ -86,7 +86,7 @@ fn read_regular(path: &Path) -> Source {
     }
 }
 
-fn read(path: &Path) -> Source {
+pub(super) fn read(path: &Path) -> Source {
     let mut bytes = Vec::new();
     let limit = CONFIGURATION_BYTES_MAX as u64 + 1;
     let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));

@@ -5,17 +5,19 @@ pub mod commands;
 pub mod signals;
 mod socket;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 pub use socket::{ControlError, Request, ask, serve};
 
 use crate::agent::{Agent, Ended, Outcome, Phase};
 use crate::clock;
-use crate::config;
+use crate::config::{self, Config, Mistake};
 use crate::control::signals::{AsyncSignals, Signal};
+use crate::limits::LAST_MOMENT;
 use crate::report::{ConfigurationMistake, ConfigurationRefused, Draining, ReopenAsked, report};
 use crate::writer::disk::Missing;
 
@@ -33,6 +35,7 @@ enum Step {
     Signal(Signal),
     Request(Request),
     Ended(Ended),
+    Loaded(Result<Config, Vec<Mistake>>),
     GraceOver,
 }
 
@@ -44,11 +47,13 @@ pub async fn run(
     mode: Mode,
 ) -> Outcome {
     let mut grace_over = None;
+    let mut loading = Loading::default();
     while !(agent.phase() == Phase::Draining && agent.is_drained()) {
         let step = tokio::select! {
             signal = signals.next() => Step::Signal(signal),
             Some(request) = requests.recv() => Step::Request(request),
             ended = agent.next_ended() => Step::Ended(ended),
+            loaded = loading.finished() => Step::Loaded(loaded),
             () = sleep_until(grace_over.unwrap_or_else(far_future)), if grace_over.is_some() => {
                 Step::GraceOver
             }
@@ -56,7 +61,7 @@ pub async fn run(
         match step {
             Step::Signal(Signal::Reopen) => reopen(&agent),
             Step::Signal(Signal::Reload) => {
-                reload(&mut agent, &mode).await;
+                loading.start(mode.config_file.as_deref());
                 reopen(&agent);
             }
             // The second one: at once, whatever is left.
@@ -77,9 +82,16 @@ pub async fn run(
                     grace_over = Some(drain(&mut agent));
                 }
             }
+            Step::Loaded(_) if agent.phase() == Phase::Draining => {}
+            Step::Loaded(Ok(config)) => agent.reload(config),
+            Step::Loaded(Err(mistakes)) => refuse(&mistakes),
             Step::GraceOver => break,
         }
     }
+    agent.stop_reading();
+    agent.wait_until_drained(LAST_MOMENT).await;
+    let grace_left = grace_over.unwrap_or_else(far_future).duration_since(now());
+    agent.finish_tee(grace_left).await;
     agent.outcome()
 }
 
@@ -88,23 +100,42 @@ fn reopen(agent: &Agent) {
     agent.reopen(Missing::Leave);
 }
 
-async fn reload(agent: &mut Agent, mode: &Mode) {
-    let Some(file) = mode.config_file.clone() else { return };
-    if agent.phase() != Phase::Running {
-        return;
+fn refuse(mistakes: &[Mistake]) {
+    for mistake in mistakes {
+        report(&ConfigurationMistake { mistake });
     }
-    // The file may be on a disk that hangs.
-    let loaded = tokio::task::spawn_blocking(move || config::load(&file)).await;
-    match loaded {
-        Ok(Ok(config)) => agent.reload(config),
-        Ok(Err(mistakes)) => {
-            for mistake in &mistakes {
-                report(&ConfigurationMistake { mistake });
-            }
-            report(&ConfigurationRefused { mistakes: &mistakes.len() });
+    report(&ConfigurationRefused { mistakes: &mistakes.len() });
+}
+
+/// A configuration that is being read. The file may be on a disk that hangs, or look at one that
+/// does: neither signals nor commands wait for it.
+#[derive(Default)]
+struct Loading {
+    task: Option<JoinHandle<Result<Config, Vec<Mistake>>>>,
+    /// It may have changed since the reading began.
+    again: Option<PathBuf>,
+}
+
+impl Loading {
+    fn start(&mut self, file: Option<&Path>) {
+        let Some(file) = file.map(Path::to_owned) else { return };
+        if self.task.is_some() {
+            self.again = Some(file);
+        } else {
+            self.task = Some(tokio::task::spawn_blocking(move || config::load(&file)));
         }
-        // The panic has been reported.
-        Err(_) => {}
+    }
+
+    /// What was read; never, where nothing is being read. Dropping the future loses nothing.
+    async fn finished(&mut self) -> Result<Config, Vec<Mistake>> {
+        let Some(task) = &mut self.task else { return std::future::pending().await };
+        let loaded = task.await;
+        self.task = None;
+        if let Some(file) = self.again.take() {
+            self.start(Some(&file));
+        }
+        // A panic has been reported; no mistake of the file's is known.
+        loaded.unwrap_or_else(|_| Err(Vec::new()))
     }
 }
 
@@ -113,9 +144,13 @@ fn drain(agent: &mut Agent) -> Instant {
     let grace = agent.settings().grace;
     report(&Draining { grace: &humantime::format_duration(grace) });
     agent.drain();
-    Instant::from_std(clock::instant() + grace)
+    now() + grace
+}
+
+fn now() -> Instant {
+    Instant::from_std(clock::instant())
 }
 
 fn far_future() -> Instant {
-    Instant::from_std(clock::instant() + std::time::Duration::from_secs(86_400))
+    now() + std::time::Duration::from_secs(86_400)
 }

@@ -1,9 +1,9 @@
 //! Signals: their handlers stand before anything else, and what comes early waits.
 
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use nix::sys::signal::{SigSet, Signal as SystemSignal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
@@ -27,12 +27,20 @@ pub struct Signals {
     reopen: UnixStream,
     reload: UnixStream,
     stop: UnixStream,
+    /// While it is set a stop is what it is by default: the end of the process. Nothing has been
+    /// read yet, and what the program does may take its time.
+    nothing_to_finish: Arc<AtomicBool>,
 }
 
 impl Signals {
     /// Installs the handlers. To be called first of all: until then these signals kill.
     pub fn install() -> io::Result<Signals> {
+        let nothing_to_finish = Arc::new(AtomicBool::new(true));
+        for signal in [SIGTERM, SIGINT] {
+            flag::register_conditional_default(signal, nothing_to_finish.clone())?;
+        }
         let signals = Signals {
+            nothing_to_finish,
             reopen: caught(&[SIGUSR2, SIGUSR1])?,
             reload: caught(&[SIGHUP])?,
             stop: caught(&[SIGTERM, SIGINT])?,
@@ -51,19 +59,15 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Goes on with the runtime, which must be this thread's.
+    /// Goes on with the runtime, which must be this thread's. From now on a stop is a drain.
     pub fn into_async(self) -> io::Result<AsyncSignals> {
+        self.nothing_to_finish.store(false, Relaxed);
         let watch = tokio::net::UnixStream::from_std;
         Ok(AsyncSignals {
             reopen: watch(self.reopen)?,
             reload: watch(self.reload)?,
             stop: watch(self.stop)?,
         })
-    }
-
-    /// Whether a stop has been asked for already.
-    pub fn stop_is_pending(&mut self) -> bool {
-        self.stop.read(&mut [0]).is_ok_and(|bytes| bytes > 0)
     }
 }
 

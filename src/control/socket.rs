@@ -6,6 +6,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::unistd::{Uid, geteuid};
 use serde_json::Value;
@@ -123,6 +124,9 @@ pub enum ControlError {
     /// The system's reason.
     #[error("{path}: cannot talk to the agent", path = .0.display())]
     Io(PathBuf, #[source] io::Error),
+    /// It did not answer in time.
+    #[error("{path}: the agent did not answer within {} s", .1.as_secs(), path = .0.display())]
+    Silent(PathBuf, Duration),
     /// It answered something else.
     #[error("{path}: the answer is not an agent's", path = .0.display())]
     Answer(PathBuf),
@@ -148,7 +152,10 @@ pub fn ask(path: &Path, request: &str) -> Result<Value, ControlError> {
     }
     socket.shutdown(Shutdown::Write).map_err(io)?;
     let mut text = String::new();
-    socket.read_to_string(&mut text).map_err(io)?;
+    socket.read_to_string(&mut text).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => ControlError::Silent(path.to_owned(), 2 * CONTROL_TIMEOUT),
+        _ => io(error),
+    })?;
     let answer: Value =
         serde_json::from_str(&text).map_err(|_| ControlError::Answer(path.to_owned()))?;
     match answer.get("error") {

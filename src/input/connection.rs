@@ -18,6 +18,8 @@ pub(super) struct Connection {
     /// Of the stream's settings that the pipeline has.
     generation: u64,
     counters: Arc<InputCounters>,
+    /// What `counters` has of our unfinished line.
+    partial_bytes: u64,
     memory: Arc<PartialMemory>,
 }
 
@@ -34,7 +36,7 @@ impl Connection {
         counters.connections.fetch_add(1, Relaxed);
         counters.connections_total.fetch_add(1, Relaxed);
         let (counters, memory) = (counters.clone(), commons.memory.clone());
-        Connection { stream, pipeline, generation, counters, memory }
+        Connection { stream, pipeline, generation, counters, partial_bytes: 0, memory }
     }
 
     /// How much may be read now; 0 where it must wait for room.
@@ -95,7 +97,14 @@ impl Connection {
         self.count(accepted);
     }
 
-    fn count(&self, accepted: Accepted) {
+    fn count(&mut self, accepted: Accepted) {
+        let partial_bytes = self.pipeline.partial_bytes() as u64;
+        if partial_bytes != self.partial_bytes {
+            // Adding the difference of two, wrapping where it is negative.
+            let change = partial_bytes.wrapping_sub(self.partial_bytes);
+            self.counters.partial_bytes.fetch_add(change, Relaxed);
+            self.partial_bytes = partial_bytes;
+        }
         self.counters.read(accepted.bytes, accepted.lines + accepted.lines_over_long);
         if accepted.memory_short > 0 && self.memory.complaint_is_due(clock::instant()) {
             let limit = self.memory.bytes_max();
@@ -107,5 +116,6 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.counters.connections.fetch_sub(1, Relaxed);
+        self.counters.partial_bytes.fetch_sub(self.partial_bytes, Relaxed);
     }
 }

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::Mode;
@@ -69,7 +70,12 @@ pub(super) fn open(
 fn open_or_make(place: &Place) -> Result<File, OpenError> {
     let path = &place.path;
     match path.symlink_metadata() {
-        Ok(found) if found.file_type().is_fifo() => open_pipe(place),
+        Ok(found) if found.file_type().is_fifo() => {
+            let file = open_pipe(place)?;
+            // One that is somebody else's keeps what it has.
+            place.give(&file).unwrap_or_default();
+            Ok(file)
+        }
         Ok(found) => {
             let kind = kind_name(found.file_type());
             Err(OpenError::Kind { path: path.clone(), kind, wanted: "a FIFO" })
@@ -106,21 +112,40 @@ impl Reader {
             let plan = plans.borrow_and_update().clone();
             let Plan::Read(framing, stream) = plan else { return };
             let mut connection = Connection::new(framing, stream, &self.counters, &self.commons);
-            let read = tokio::select! {
-                biased;
-                _ = plans.changed() => Ok(()),
-                read = read_pipe(&self.pipe, &mut connection) => read,
-            };
-            // What is in the pipe was written for this stream, and a line is not to be cut.
-            let bytes_min = match *plans.borrow() {
-                Plan::Read(..) => 0,
-                Plan::End => PIPE_BYTES as usize,
-            };
-            let rest = read_available(&self.pipe, &mut connection, bytes_min).await;
+            let read = self.read(&mut connection, &mut plans).await;
             connection.finish();
-            if let Err(error) = read.and(rest) {
+            if let Err(error) = read {
+                self.counters.failed.store(true, Relaxed);
                 return report(&ReadFailed { input: &self.name, error: &error });
             }
+        }
+    }
+
+    /// Reads until there is another plan, and no line is cut by it.
+    async fn read(
+        &self,
+        connection: &mut Connection,
+        plans: &mut watch::Receiver<Plan>,
+    ) -> io::Result<()> {
+        tokio::select! {
+            biased;
+            _ = plans.changed() => {}
+            read = read_pipe(&self.pipe, connection) => return read,
+        }
+        loop {
+            let ends = matches!(*plans.borrow_and_update(), Plan::End);
+            if ends {
+                // What is in the pipe was written for us; what is not there yet will not come.
+                return read_available(&self.pipe, connection, PIPE_BYTES as usize).await;
+            }
+            if !connection.is_inside_line() {
+                return Ok(());
+            }
+            tokio::select! {
+                ready = self.pipe.readable() => ready?,
+                _ = plans.changed() => continue,
+            }
+            read_available(&self.pipe, connection, 0).await?;
         }
     }
 }
@@ -135,7 +160,13 @@ impl Input for Fifo {
             let given = place.give(&*self.pipe);
             given.map_err(OpenError::io(&place.path, "cannot set its owner and mode"))?;
         }
-        self.plan.send_replace(Plan::Read(settings.framing, stream));
+        let same = |plan: &Plan| {
+            matches!(plan, Plan::Read(framing, now)
+                if *framing == settings.framing && Arc::ptr_eq(now, &stream))
+        };
+        if !same(&self.plan.borrow()) {
+            self.plan.send_replace(Plan::Read(settings.framing, stream));
+        }
         Ok(())
     }
 

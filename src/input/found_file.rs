@@ -4,40 +4,63 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::PathBuf;
+
+use nix::fcntl::OFlag;
+use nix::unistd::pipe2;
 
 use super::Alive;
 use super::connection::Connection;
-use super::reading::read_to_end_blocking;
-use crate::report::{ReadFailed, report};
+use super::reading::read_until_stopped;
+use crate::report::{FileFound, ReadFailed, report};
 
-/// Reads `path` into `connection` on a thread of its own.
-pub(super) fn take_in(path: &Path, mut connection: Connection, alive: Alive) -> io::Result<()> {
-    let file = File::open(path)?;
-    let name = path.display().to_string();
-    std::thread::Builder::new().name("found-file".into()).spawn(move || {
-        if let Err(error) = read_to_end_blocking(file.as_fd(), &mut connection) {
-            report(&ReadFailed { input: &name, error: &error });
-        }
-        connection.finish();
-        drop(alive);
-    })?;
-    Ok(())
+/// A file that was renamed out of a socket's way.
+pub(super) struct FoundFile {
+    pub(super) input: String,
+    pub(super) path: PathBuf,
+    pub(super) renamed_to: PathBuf,
 }
 
-/// The processes that have `path` open, as far as we may see: `12, 345`.
-pub(super) fn holders(path: &Path) -> String {
-    let Ok(wanted) = path.metadata() else { return String::new() };
-    let holds = |pid: &u32| {
-        let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-        descriptors.flatten().any(|descriptor| {
-            fs::metadata(descriptor.path())
-                .is_ok_and(|found| (found.dev(), found.ino()) == (wanted.dev(), wanted.ino()))
-        })
-    };
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let holders: Vec<String> = pids.filter(holds).map(|pid| pid.to_string()).collect();
-    holders.join(", ")
+impl FoundFile {
+    /// Reads it into `connection`, on a thread of its own.
+    pub(super) fn take_in(self, mut connection: Connection, alive: Alive) -> io::Result<()> {
+        // Nobody stops it: a regular file has an end.
+        let (stopped, never_stopped) = pipe2(OFlag::O_CLOEXEC)?;
+        std::thread::Builder::new().name("found-file".into()).spawn(move || {
+            self.tell();
+            let read = File::open(&self.renamed_to).and_then(|file| {
+                Ok(read_until_stopped(file.as_fd(), stopped.as_fd(), &mut connection)?)
+            });
+            if let Err(error) = read {
+                report(&ReadFailed { input: &self.renamed_to.display(), error: &error });
+            }
+            connection.finish();
+            drop((never_stopped, alive));
+        })?;
+        Ok(())
+    }
+
+    fn tell(&self) {
+        report(&FileFound {
+            input: &self.input,
+            path: &self.path.display(),
+            renamed_to: &self.renamed_to.display(),
+            held_by: &self.holders(),
+        });
+    }
+
+    /// The processes that have it open, as far as we may see: `12, 345`.
+    fn holders(&self) -> String {
+        let holds = |pid: &u32| {
+            let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+            // The link's text is enough: what it names may be on a file system that hangs.
+            descriptors
+                .flatten()
+                .any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to == self.renamed_to))
+        };
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let holders: Vec<String> = pids.filter(holds).map(|pid| pid.to_string()).collect();
+        holders.join(", ")
+    }
 }

@@ -15,7 +15,8 @@ mod unread;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::{Semaphore, oneshot};
 
@@ -23,6 +24,7 @@ pub use settings::{InputKind, InputSettings};
 
 use crate::counters::InputCounters;
 use crate::pipeline::PartialMemory;
+use crate::report::Complaint;
 use crate::writer::stream::Stream;
 
 /// Why an input could not be opened.
@@ -70,6 +72,14 @@ pub struct Commons {
     pub connections_max: usize,
     /// Where unfinished lines are kept.
     pub memory: Arc<PartialMemory>,
+    /// When it was last told that the permits are used up.
+    pub full_told: Arc<Mutex<Complaint>>,
+}
+
+impl Commons {
+    fn full_is_to_be_told(&self, now: Instant) -> bool {
+        self.full_told.lock().unwrap_or_else(PoisonError::into_inner).is_due(now)
+    }
 }
 
 /// An open input. Dropping it closes nothing: its readers go on until they end.
@@ -88,6 +98,9 @@ pub trait Input: Send {
     /// Reads what is on its way, then ends. What has an end of its own, a piped standard input,
     /// goes on to that.
     fn drain(&mut self);
+
+    /// Reads nothing more: what has been read is all there is.
+    fn stop(&mut self) {}
 
     /// Bytes that wait to be read now.
     fn unread_bytes(&self) -> u64;

@@ -4,20 +4,20 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::BufMut;
 use bytes::buf::Limit;
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::net::unix::OwnedReadHalf;
 use tokio::net::unix::pipe::Receiver;
 use tokio_util::io::poll_read_buf;
 
 use super::connection::Connection;
+use crate::descriptor::{self, read_or_stop};
 use crate::limits::READ_BYTES_MAX;
+use crate::writer::wake;
 
 thread_local! {
     /// Where bytes are read that must be looked at before they are lines of the file. All
@@ -46,7 +46,7 @@ pub(super) async fn read_to_end(
         match poll_fn(|cx| poll_read(client, connection, cx)).await? {
             Read::Some => {}
             // Whoever always has more must not keep the others from being read.
-            Read::All => tokio::task::yield_now().await,
+            Read::All => give_way().await,
             Read::NoRoom => connection.wait_for_room().await,
             Read::End => return Ok(()),
         }
@@ -83,7 +83,7 @@ pub(super) async fn read_pipe(pipe: &Receiver, connection: &mut Connection) -> i
     loop {
         pipe.readable().await?;
         while try_read(pipe, connection).await?.is_some() {
-            tokio::task::yield_now().await;
+            give_way().await;
         }
     }
 }
@@ -98,8 +98,15 @@ pub(super) async fn read_available(
     while bytes < bytes_min || connection.is_inside_line() {
         let Some(length) = try_read(pipe, connection).await? else { break };
         bytes += length;
+        give_way().await;
     }
     Ok(())
+}
+
+/// Lets the others be read, and the writers write what there is.
+async fn give_way() {
+    wake::now();
+    tokio::task::yield_now().await;
 }
 
 /// One read, once the queue has room: its length, or none where the pipe is empty.
@@ -134,10 +141,10 @@ fn read_into<T>(
     })
 }
 
-/// Reads `source` to its end on the calling thread. The descriptor's O_NONBLOCK flag is left as it
-/// is, since it is shared with whoever gave it to us: either way works.
-pub(super) fn read_to_end_blocking(
+/// Reads `source` on the calling thread to its end, or until `stop` is closed.
+pub(super) fn read_until_stopped(
     source: BorrowedFd<'_>,
+    stop: BorrowedFd<'_>,
     connection: &mut Connection,
 ) -> nix::Result<()> {
     let mut buffer = vec![0; READ_BYTES_MAX];
@@ -147,14 +154,9 @@ pub(super) fn read_to_end_blocking(
             connection.wait_for_room_blocking();
             continue;
         }
-        match nix::unistd::read(source.as_fd(), &mut buffer[..bytes_max]) {
-            Ok(0) => return Ok(()),
-            Ok(length) => connection.push(&buffer[..length]),
-            Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => {
-                poll(&mut [PollFd::new(source, PollFlags::POLLIN)], PollTimeout::NONE)?;
-            }
-            Err(error) => return Err(error),
+        match read_or_stop(source, stop, &mut buffer[..bytes_max])? {
+            descriptor::Read::Bytes(length) => connection.push(&buffer[..length]),
+            descriptor::Read::End | descriptor::Read::Stopped => return Ok(()),
         }
     }
 }

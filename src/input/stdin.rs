@@ -2,13 +2,15 @@
 //! own.
 
 use std::io;
-use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use nix::fcntl::{FcntlArg, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::pipe2;
 
 use super::connection::Connection;
-use super::reading::read_to_end_blocking;
+use super::reading::read_until_stopped;
 use super::unread::unread_bytes;
 use super::{Alive, Commons, Input, InputSettings, OpenError};
 use crate::counters::InputCounters;
@@ -17,8 +19,14 @@ use crate::limits::PIPE_BYTES;
 use crate::report::{InputEnded, ReadFailed, report};
 use crate::writer::stream::Stream;
 
+/// Held by the thread that reads: there is one standard input, and a reload may take it from one
+/// input and give it to another.
+static READER: Mutex<()> = Mutex::new(());
+
 pub(super) struct Stdin {
     counters: Arc<InputCounters>,
+    /// Closing it stops the reader.
+    stop: Option<OwnedFd>,
 }
 
 pub(super) fn open(
@@ -30,21 +38,27 @@ pub(super) fn open(
 ) -> Result<Stdin, OpenError> {
     let counters = Arc::new(InputCounters::default());
     let mut connection = Connection::new(framing, stream, &counters, commons);
-    let name = name.to_owned();
+    let failed = |error| OpenError::io("standard input".as_ref(), "cannot read it")(error);
+    let (stopped, stop) = pipe2(OFlag::O_CLOEXEC).map_err(|error| failed(error.into()))?;
+    let (name, counted) = (name.to_owned(), counters.clone());
     let thread = std::thread::Builder::new().name("stdin".into());
     let started = thread.spawn(move || {
+        let _reader = READER.lock().unwrap_or_else(PoisonError::into_inner);
         let stdin = io::stdin();
         // A larger pipe means fewer wake-ups; where that is refused the smaller one will do.
         fcntl(stdin.as_fd(), FcntlArg::F_SETPIPE_SZ(PIPE_BYTES)).unwrap_or_default();
-        match read_to_end_blocking(stdin.as_fd(), &mut connection) {
+        match read_until_stopped(stdin.as_fd(), stopped.as_fd(), &mut connection) {
             Ok(()) => report(&InputEnded { input: &name }),
-            Err(error) => report(&ReadFailed { input: &name, error: &error }),
+            Err(error) => {
+                counted.failed.store(true, Relaxed);
+                report(&ReadFailed { input: &name, error: &error });
+            }
         }
         connection.finish();
         drop(alive);
     });
-    started.map_err(OpenError::io("standard input".as_ref(), "cannot start a thread"))?;
-    Ok(Stdin { counters })
+    started.map_err(failed)?;
+    Ok(Stdin { counters, stop: Some(stop) })
 }
 
 impl Input for Stdin {
@@ -57,9 +71,17 @@ impl Input for Stdin {
         Ok(())
     }
 
-    fn close(&mut self) {}
+    /// What is unread stays in the pipe, for whoever reads it next.
+    fn close(&mut self) {
+        self.stop = None;
+    }
 
+    /// It has an end of its own, and is read on to that.
     fn drain(&mut self) {}
+
+    fn stop(&mut self) {
+        self.stop = None;
+    }
 
     fn unread_bytes(&self) -> u64 {
         unread_bytes(io::stdin())

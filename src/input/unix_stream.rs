@@ -12,18 +12,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Connection;
+use super::found_file::FoundFile;
 use super::reading::read_to_end;
 use super::socket::{self, Bound, InTheWay};
 use super::unread::unread_bytes;
-use super::{Alive, Commons, Input, InputKind, InputSettings, OpenError, found_file};
+use super::{Alive, Commons, Input, InputKind, InputSettings, OpenError};
 use crate::clock;
 use crate::counters::InputCounters;
 use crate::framing::Framing;
 use crate::limits::{ACCEPT_RETRY_MAX, ACCEPT_RETRY_MIN};
 use crate::place::Place;
 use crate::report::{
-    AcceptFailed, Complaint, ConnectionFailed, ConnectionsFull, FileFound, ReadFailed,
-    StaleSocketReplaced, report,
+    AcceptFailed, Complaint, ConnectionFailed, ConnectionsFull, StaleSocketReplaced, report,
 };
 use crate::writer::stream::Stream;
 
@@ -80,15 +80,13 @@ pub(super) fn open(
     if replaced_stale {
         report(&StaleSocketReplaced { input: &name, path: &path });
     }
-    if let Some(renamed_to) = found_file {
-        let held_by = found_file::holders(&renamed_to);
-        let to = renamed_to.display();
-        report(&FileFound { input: &name, path: &path, renamed_to: &to, held_by: &held_by });
-        if let Some(connection) = shared.connect()
-            && let Err(error) = found_file::take_in(&renamed_to, connection, alive.clone())
-        {
-            report(&ReadFailed { input: &to, error: &error });
-        }
+    if let Some(renamed_to) = found_file
+        && let Some(connection) = shared.connect()
+    {
+        let found = FoundFile { input: name.to_owned(), path: place.path.clone(), renamed_to };
+        let taken = found.take_in(connection, alive.clone());
+        taken
+            .map_err(OpenError::io(&place.path, "cannot start a thread for the file found here"))?;
     }
     let stop_listening = CancellationToken::new();
     tokio::spawn(shared.clone().listen(listener, stop_listening.clone(), alive));
@@ -110,16 +108,18 @@ impl Shared {
     ) {
         let mut pause = ACCEPT_RETRY_MIN;
         let mut complaint = Complaint::default();
-        while !stop.is_cancelled() {
+        loop {
             let accepted = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                accepted = self.accept(&listener) => accepted,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((client, permit)) => {
+                Ok((client, _)) => {
                     pause = ACCEPT_RETRY_MIN;
-                    complaint.reset();
+                    // An idle listener holds no permit; this client waits for one, and those
+                    // behind it in the backlog.
+                    let permit = self.permit().await;
                     self.clone().serve(client, permit, alive.clone());
                 }
                 Err(error) => {
@@ -136,23 +136,15 @@ impl Shared {
         self.route.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// The next connection, as soon as the limit allows one.
-    async fn accept(
-        &self,
-        listener: &UnixListener,
-    ) -> io::Result<(UnixStream, OwnedSemaphorePermit)> {
-        let permit = self.permit().await;
-        let (client, _) = listener.accept().await?;
-        Ok((client, permit))
-    }
-
     async fn permit(&self) -> OwnedSemaphorePermit {
         let permits = &self.commons.connections;
         if let Ok(permit) = Semaphore::try_acquire_owned(permits.clone()) {
             return permit;
         }
-        let limit = self.commons.connections_max;
-        report(&ConnectionsFull { input: &self.name, limit: &limit });
+        if self.commons.full_is_to_be_told(clock::instant()) {
+            let limit = self.commons.connections_max;
+            report(&ConnectionsFull { input: &self.name, limit: &limit });
+        }
         match permits.clone().acquire_owned().await {
             Ok(permit) => permit,
             // The semaphore is never closed.
@@ -172,12 +164,12 @@ impl Shared {
         // it would never end. It is non-blocking, and the backlog does not grow any more.
         let listener = listener.into_std()?;
         loop {
-            let permit = self.permit().await;
             let (client, _) = match listener.accept() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 accepted => accepted?,
             };
             client.set_nonblocking(true)?;
+            let permit = self.permit().await;
             self.clone().serve(UnixStream::from_std(client)?, permit, alive.clone());
         }
     }
@@ -192,11 +184,10 @@ impl Shared {
     fn serve(self: Arc<Self>, client: UnixStream, permit: OwnedSemaphorePermit, alive: Alive) {
         let Some(connection) = self.connect() else { return };
         let (read_half, write_half) = client.into_split();
-        let id = self.insert(write_half);
+        let registered = self.clone().register(write_half);
         tokio::spawn(async move {
-            self.read(read_half, connection).await;
-            self.remove(id);
-            drop((permit, alive));
+            registered.shared.read(read_half, connection).await;
+            drop((registered, permit, alive));
         });
     }
 
@@ -207,7 +198,7 @@ impl Shared {
         connection.finish();
     }
 
-    fn insert(&self, write_half: OwnedWriteHalf) -> u64 {
+    fn register(self: Arc<Self>, write_half: OwnedWriteHalf) -> Registered {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.draining {
             end_reading(&write_half);
@@ -215,11 +206,21 @@ impl Shared {
         open.next_id += 1;
         let id = open.next_id;
         open.write_halves.insert(id, write_half);
-        id
+        drop(open);
+        Registered { shared: self, id }
     }
+}
 
-    fn remove(&self, id: u64) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).write_halves.remove(&id);
+/// Keeps a connection's write half among the open ones.
+struct Registered {
+    shared: Arc<Shared>,
+    id: u64,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let mut open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.write_halves.remove(&self.id);
     }
 }
 

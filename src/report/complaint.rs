@@ -19,9 +19,4 @@ impl Complaint {
         }
         due
     }
-
-    /// The next complaint is about something new.
-    pub fn reset(&mut self) {
-        self.last = None;
-    }
 }

@@ -17,6 +17,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter}
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock;
+use crate::descriptor::write_whole;
 use crate::limits::{MESSAGES_GRACE, MESSAGES_WAITING_MAX};
 
 /// How much is told.
@@ -130,11 +131,8 @@ impl Messages {
 }
 
 fn write_to_stderr(message: &str) {
-    let mut bytes = message.as_bytes();
     // A stderr that fails has nobody to tell it to.
-    while let Ok(count @ 1..) = nix::unistd::write(io::stderr().as_fd(), bytes) {
-        bytes = &bytes[count..];
-    }
+    write_whole(io::stderr().as_fd(), message.as_bytes()).unwrap_or_default();
 }
 
 #[derive(Clone, Debug)]

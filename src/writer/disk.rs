@@ -186,10 +186,14 @@ fn create(place: &Place) -> Result<File, OpenError> {
         created => created,
     };
     match created {
-        Ok(file) => {
-            place.give(&file)?;
-            Ok(file)
-        }
+        Ok(file) => match place.give(&file) {
+            Ok(()) => Ok(file),
+            Err(error) => {
+                // The next attempt is not to find a file that is nobody's.
+                std::fs::remove_file(path).unwrap_or_default();
+                Err(OpenError::Io(error))
+            }
+        },
         // Somebody else made it just now.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open_existing(path),
         Err(error) => Err(OpenError::Io(error)),

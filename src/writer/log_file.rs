@@ -112,12 +112,22 @@ impl<D: Disk> LogFile<D> {
         self.file.as_ref().is_some_and(|open| open.unsynced)
     }
 
-    /// Takes the next block; the one before must be flushed. Returns that one for its memory.
-    pub fn load(&mut self, block: Block) -> Block {
+    /// Takes the next block; the one before must be flushed.
+    pub fn load(&mut self, block: Block) {
         assert!(self.is_flushed(), "a block is loaded while another is pending");
         self.appended = 0;
         self.told = 0;
-        std::mem::replace(&mut self.block, block)
+        self.block = block;
+    }
+
+    /// Gives a block back that is flushed, and told as such.
+    pub fn take_flushed(&mut self) -> Option<Block> {
+        if self.block.is_empty() || self.told < self.block.len() {
+            return None;
+        }
+        self.appended = 0;
+        self.told = 0;
+        Some(std::mem::take(&mut self.block))
     }
 
     /// Appends what is pending, as far as the file takes it.

@@ -33,13 +33,35 @@ pub enum Step<Order> {
     Closed,
 }
 
+/// What the writer can use now, orders apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// The next block, or the end.
+    Blocks,
+    /// No block, since its file takes none; but the end, since nothing is left to write.
+    End,
+    /// Only its deadline: it has lines that its file does not take.
+    Nothing,
+}
+
+/// Whether the writer is awake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writer {
+    /// It works, and will look for more by itself.
+    Busy,
+    /// It waits for a block.
+    Waits,
+    /// It waits, and a thread will wake it as soon as that has read whatever is ready.
+    WakeDeferred,
+}
+
 /// Lines accepted and not yet written, and the writer's orders.
 #[derive(Debug)]
 pub struct Queue<Order> {
     shared: Mutex<Shared<Order>>,
     writer: Condvar,
-    /// A copy of `Shared::pending_bytes`, to look at without the lock.
-    pending_bytes: AtomicUsize,
+    /// What counts against the bound: a copy, to look at without the lock.
+    held_bytes: AtomicUsize,
     bytes_max: AtomicUsize,
     room: Notify,
     room_blocking: Condvar,
@@ -55,12 +77,27 @@ struct Shared<Order> {
     pending_bytes: usize,
     pending_lines: u64,
     counters: StreamCounters,
-    closed: bool,
-    writer_waits: bool,
+    /// Bytes that blocks hold beside their lines' own.
+    extra_bytes: usize,
+    producers: usize,
+    writer: Writer,
     room_wanted: bool,
 }
 
 impl<Order> Shared<Order> {
+    fn next(&mut self, wants: Wants) -> Option<Step<Order>> {
+        if let Some(order) = self.orders.pop_front() {
+            return Some(Step::Order(order));
+        }
+        if wants == Wants::Blocks
+            && let Some(block) = self.take_block()
+        {
+            return Some(Step::Block(block));
+        }
+        let empty = self.full.is_empty() && self.filling.is_empty();
+        (wants != Wants::Nothing && empty && self.producers == 0).then_some(Step::Closed)
+    }
+
     fn take_block(&mut self) -> Option<Block> {
         if let Some(full) = self.full.pop_front() {
             return Some(full);
@@ -91,12 +128,13 @@ impl<Order> Queue<Order> {
                 pending_bytes: 0,
                 pending_lines: 0,
                 counters: StreamCounters::default(),
-                closed: false,
-                writer_waits: false,
+                extra_bytes: 0,
+                producers: 0,
+                writer: Writer::Busy,
                 room_wanted: false,
             }),
             writer: Condvar::new(),
-            pending_bytes: AtomicUsize::new(0),
+            held_bytes: AtomicUsize::new(0),
             bytes_max: AtomicUsize::new(bytes_max),
             room: Notify::new(),
             room_blocking: Condvar::new(),
@@ -117,14 +155,14 @@ impl<Order> Queue<Order> {
         let bytes = expansion.input_max(partial_bytes, self.room()).min(READ_BYTES_MAX);
         match bytes {
             READ_BYTES_MIN.. => bytes,
-            _ if self.pending_bytes.load(Relaxed) == 0 => READ_BYTES_MIN,
+            _ if self.held_bytes.load(Relaxed) == 0 => READ_BYTES_MIN,
             _ => 0,
         }
     }
 
     /// How many more bytes fit.
     pub fn room(&self) -> usize {
-        self.bytes_max.load(Relaxed).saturating_sub(self.pending_bytes.load(Relaxed))
+        self.bytes_max.load(Relaxed).saturating_sub(self.held_bytes.load(Relaxed))
     }
 
     /// Waits until [`Queue::read_bytes_max`] is more than 0.
@@ -162,9 +200,11 @@ impl<Order> Queue<Order> {
             shared.filling = Block::reusing(spare::take());
         }
         let block = &mut shared.filling;
-        let (bytes, lines) = (block.len(), block.lines());
+        let before = (block.len(), block.lines(), block.extra_bytes());
         let (accepted, result) = fill(block);
-        let (bytes, lines) = (block.len() - bytes, block.lines() - lines);
+        let bytes = block.len() - before.0;
+        let lines = block.lines() - before.1;
+        let extra_bytes = block.extra_bytes() - before.2;
         if block.is_empty() {
             spare::give_back(std::mem::take(block).into_memory());
         } else if block.len() >= BLOCK_BYTES {
@@ -172,7 +212,9 @@ impl<Order> Queue<Order> {
             shared.full.push_back(full);
         }
         shared.pending_lines += lines;
-        self.set_pending_bytes(&mut shared, |pending| pending + bytes);
+        shared.pending_bytes += bytes;
+        shared.extra_bytes += extra_bytes;
+        self.publish_held(&shared);
         let counters = &mut shared.counters;
         counters.bytes_in += accepted.bytes as u64;
         counters.lines_in += accepted.lines + accepted.lines_over_long;
@@ -180,26 +222,50 @@ impl<Order> Queue<Order> {
         counters.lines_split += accepted.lines_split;
         counters.lines_truncated += accepted.lines_truncated;
         counters.gap_records += accepted.gap_records;
-        if bytes > 0 && shared.writer_waits {
-            shared.writer_waits = false;
+        if bytes > 0 && shared.writer != Writer::Busy {
             let urgent = shared.pending_bytes >= BLOCK_BYTES;
+            let deferred = shared.writer == Writer::WakeDeferred;
+            shared.writer = if urgent { Writer::Busy } else { Writer::WakeDeferred };
             drop(shared);
-            wake::writer(self, urgent);
+            if urgent {
+                self.wake_writer();
+            } else if !deferred {
+                wake::soon(self);
+            }
+        } else {
+            drop(shared);
         }
+        wake::count_append();
         (accepted, result)
     }
 
-    /// No producer is left: the writer ends when everything is written.
-    pub fn close(&self) {
-        self.lock().closed = true;
-        self.wake_writer();
+    /// One more who may append.
+    pub fn add_producer(&self) {
+        self.lock().producers += 1;
+    }
+
+    /// One less: without any the writer ends when everything is written.
+    pub fn remove_producer(&self) {
+        let mut shared = self.lock();
+        shared.producers -= 1;
+        if shared.producers == 0 {
+            drop(shared);
+            self.wake_writer();
+        }
     }
 
     // --- the writer's owner ---
 
-    /// Gives the writer an order.
-    pub fn order(&self, order: Order) {
-        self.lock().orders.push_back(order);
+    /// Gives the writer an order. The same again, before it was begun, is one.
+    pub fn order(&self, order: Order)
+    where
+        Order: PartialEq,
+    {
+        let mut shared = self.lock();
+        if shared.orders.back() != Some(&order) {
+            shared.orders.push_back(order);
+        }
+        drop(shared);
         self.wake_writer();
     }
 
@@ -215,35 +281,28 @@ impl<Order> Queue<Order> {
 
     // --- the writer ---
 
-    /// Waits for the next step: blocks only if `takes_blocks`, nothing for longer than `deadline`.
-    pub fn next(&self, takes_blocks: bool, deadline: Option<Instant>) -> Step<Order> {
+    /// Waits for the next step that the writer `wants`, or for an order, but not longer than
+    /// `deadline`.
+    pub fn next(&self, wants: Wants, deadline: Option<Instant>) -> Step<Order> {
         let mut shared = self.lock();
         loop {
-            if let Some(order) = shared.orders.pop_front() {
-                return Step::Order(order);
+            if let Some(step) = shared.next(wants) {
+                shared.writer = Writer::Busy;
+                return step;
             }
-            if takes_blocks {
-                if let Some(block) = shared.take_block() {
-                    return Step::Block(block);
-                }
-                if shared.closed {
-                    return Step::Closed;
-                }
-            }
-            shared.writer_waits = takes_blocks;
+            shared.writer = if wants == Wants::Blocks { Writer::Waits } else { Writer::Busy };
             shared = match deadline {
                 None => self.writer.wait(shared).unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(clock::instant());
                     if left.is_zero() {
-                        shared.writer_waits = false;
+                        shared.writer = Writer::Busy;
                         return Step::Deadline;
                     }
                     let waited = self.writer.wait_timeout(shared, left);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
-            shared.writer_waits = false;
         }
     }
 
@@ -262,10 +321,22 @@ impl<Order> Queue<Order> {
     pub fn written(&self, lines: u64, line_bytes: usize) {
         let mut shared = self.lock();
         shared.pending_lines -= lines;
+        shared.pending_bytes -= line_bytes;
         shared.counters.lines_written += lines;
         shared.counters.bytes_written += line_bytes as u64;
-        self.set_pending_bytes(&mut shared, |pending| pending - line_bytes);
+        self.publish_held(&shared);
         self.wake_waiting_for_room(&mut shared);
+    }
+
+    /// Takes back a block that is written.
+    pub fn retire(&self, block: Block) {
+        if block.extra_bytes() > 0 {
+            let mut shared = self.lock();
+            shared.extra_bytes -= block.extra_bytes();
+            self.publish_held(&shared);
+            self.wake_waiting_for_room(&mut shared);
+        }
+        spare::give_back(block.into_memory());
     }
 
     /// Counts what happens to the file.
@@ -279,15 +350,15 @@ impl<Order> Queue<Order> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set_pending_bytes(&self, shared: &mut Shared<Order>, change: impl FnOnce(usize) -> usize) {
-        shared.pending_bytes = change(shared.pending_bytes);
-        self.pending_bytes.store(shared.pending_bytes, Relaxed);
+    fn publish_held(&self, shared: &Shared<Order>) {
+        self.held_bytes.store(shared.pending_bytes + shared.extra_bytes, Relaxed);
     }
 
     /// Wakes producers only when half of the queue is free: waking them for every block would have
     /// them all compete for crumbs.
     fn wake_waiting_for_room(&self, shared: &mut Shared<Order>) {
-        if shared.room_wanted && shared.pending_bytes <= self.bytes_max.load(Relaxed) / 2 {
+        let half_free = self.room() >= self.bytes_max.load(Relaxed) / 2;
+        if shared.room_wanted && half_free {
             shared.room_wanted = false;
             self.room.notify_waiters();
             self.room_blocking.notify_all();
@@ -301,18 +372,18 @@ impl<Order> Queue<Order> {
 
 /// Memory of written blocks, for the next ones of any queue: a stream that is busy for a moment
 /// does not keep what it used.
-pub(super) mod spare {
+mod spare {
     use super::{BLOCK_CAPACITY, Mutex, PoisonError, SPARE_BLOCKS_MAX};
 
     static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
-    pub(in crate::writer) fn take() -> Vec<u8> {
+    pub(super) fn take() -> Vec<u8> {
         let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
         // The kernel gives the pages of it that are used, as they are used.
         spare.unwrap_or_else(|| Vec::with_capacity(BLOCK_CAPACITY))
     }
 
-    pub(in crate::writer) fn give_back(memory: Vec<u8>) {
+    pub(super) fn give_back(memory: Vec<u8>) {
         // A larger one is one stream's exception.
         if memory.capacity() != BLOCK_CAPACITY {
             return;

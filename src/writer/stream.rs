@@ -12,8 +12,8 @@ use crate::formatting::Expansion;
 use crate::pipeline::{Accepted, LineSettings, Pipeline};
 use crate::stream_name::StreamName;
 
-/// Held by everyone who may still send lines; when the last one lets go, the writer finishes what
-/// is queued and ends.
+/// Held by everyone who may still send lines; when the last one lets go, and no other stream feeds
+/// the same queue, the writer finishes what is queued and ends.
 #[derive(Debug)]
 pub struct Stream {
     name: StreamName,
@@ -32,6 +32,10 @@ impl Stream {
         tee: Option<Arc<Tee>>,
         lines: LineSettings,
     ) -> Stream {
+        queue.add_producer();
+        if let Some(tee) = &tee {
+            tee.add_producer();
+        }
         let lines = Mutex::new(Arc::new(lines));
         Stream { name, queue, tee, lines, generation: AtomicU64::new(0) }
     }
@@ -121,9 +125,9 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.queue.close();
+        self.queue.remove_producer();
         if let Some(tee) = &self.tee {
-            tee.close();
+            tee.remove_producer();
         }
     }
 }

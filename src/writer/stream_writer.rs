@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::disk::{Disk, Missing, OpenError};
 use super::log_file::{Left, LogFile, Reopened};
-use super::queue::{Queue, Step, spare};
+use super::queue::{Queue, Step, Wants};
 use super::retry::Backoff;
 use super::settings::SyncPolicy;
 use crate::clock;
@@ -22,7 +22,7 @@ use crate::report::{
 use crate::stream_name::StreamName;
 
 /// What a writer can be told to do.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Order {
     /// Leave the file and open the path again.
     Reopen {
@@ -52,6 +52,8 @@ pub struct FileStatus {
     pub inode: Option<u64>,
     /// Whether the file takes nothing, or there is none.
     pub stalled: bool,
+    /// The last file said at its end that something may not be stored.
+    pub closed_with_error: bool,
     /// The last error, also of a file that has recovered.
     pub last_error: Option<String>,
 }
@@ -88,6 +90,7 @@ pub struct StreamWriter<D: Disk> {
     waiting: Waiting,
     backoff: Backoff,
     complaint: Complaint,
+    stall_was_told: bool,
     hurry: bool,
     sync_at: Option<Instant>,
     /// The inode of the file that was left, while there is no other yet.
@@ -113,6 +116,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
             waiting: Waiting::Nothing,
             backoff: Backoff::default(),
             complaint: Complaint::default(),
+            stall_was_told: false,
             hurry: false,
             sync_at: None,
             left: None,
@@ -144,10 +148,9 @@ impl<D: Disk + 'static> StreamWriter<D> {
     /// Writes until the queue is closed and empty.
     pub fn run(&mut self) {
         loop {
-            let takes_blocks = matches!(self.waiting, Waiting::Nothing);
-            match self.queue.next(takes_blocks, self.deadline()) {
+            match self.queue.next(self.wants(), self.deadline()) {
                 Step::Block(block) => {
-                    spare::give_back(self.log.load(block).into_memory());
+                    self.log.load(block);
                     self.write();
                 }
                 Step::Order(Order::Reopen { missing }) => self.reopen(missing),
@@ -156,6 +159,14 @@ impl<D: Disk + 'static> StreamWriter<D> {
                 Step::Deadline => self.deadline_passed(),
                 Step::Closed => return self.end(),
             }
+        }
+    }
+
+    fn wants(&self) -> Wants {
+        match self.waiting {
+            Waiting::Nothing => Wants::Blocks,
+            _ if self.log.is_flushed() => Wants::End,
+            _ => Wants::Nothing,
         }
     }
 
@@ -189,7 +200,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
 
     fn hurry(&mut self) {
         self.hurry = true;
-        if !matches!(self.waiting, Waiting::Nothing) {
+        if matches!(self.waiting, Waiting::ToRetry(_)) {
             self.try_again();
         }
     }
@@ -199,6 +210,9 @@ impl<D: Disk + 'static> StreamWriter<D> {
         let flushed = self.log.flush();
         if flushed.bytes > 0 {
             self.queue.written(flushed.lines, flushed.bytes);
+        }
+        if let Some(written) = self.log.take_flushed() {
+            self.queue.retire(written);
         }
         self.plan_sync();
         match flushed.error {
@@ -219,7 +233,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
                 break;
             }
             let Some(block) = self.queue.take_block() else { break };
-            spare::give_back(self.log.load(block).into_memory());
+            self.log.load(block);
             complete = self.write();
         }
         complete
@@ -309,6 +323,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
         }
         if let Some(error) = &old.error {
             report(&LeftWithError { stream: &self.stream, inode: &old.identity.inode, error });
+            lock(&self.status).closed_with_error = true;
             self.set_last_error(error);
         }
     }
@@ -324,8 +339,9 @@ impl<D: Disk + 'static> StreamWriter<D> {
             let path = status.path.display().to_string();
             drop(status);
             self.backoff = Backoff::default();
-            self.complaint.reset();
-            report(&StreamResumed { stream: &self.stream, path: &path });
+            if std::mem::take(&mut self.stall_was_told) {
+                report(&StreamResumed { stream: &self.stream, path: &path });
+            }
         }
     }
 
@@ -333,6 +349,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
     fn stalled(&mut self, error: &io::Error) {
         let pause = self.wait_to_retry(error);
         if self.complaint.is_due(clock::instant()) {
+            self.stall_was_told = true;
             let pending = self.queue.snapshot();
             report(&StreamStalled {
                 stream: &self.stream,
@@ -350,6 +367,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
     fn closed(&mut self, error: &OpenError) {
         let pause = self.wait_to_retry(error);
         if self.complaint.is_due(clock::instant()) {
+            self.stall_was_told = true;
             let io = if let OpenError::Io(io) = error { hint(io) } else { "" };
             report(&FileLost {
                 stream: &self.stream,

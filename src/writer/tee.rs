@@ -4,15 +4,14 @@
 //! in the file; with `--tee=wait` the producers wait instead. A closed output ends the tee only.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::oneshot;
 
-use super::queue::{Queue, Step, spare};
+use super::queue::{Queue, Step, Wants};
+use crate::descriptor::write_whole;
 use crate::formatting::Expansion;
 use crate::limits::{TEE_BYTES_MAX, WRITER_STACK_BYTES};
 use crate::pipeline::Accepted;
@@ -95,13 +94,17 @@ impl Tee {
         });
     }
 
-    pub(super) fn close(&self) {
-        self.queue.close();
+    pub(super) fn add_producer(&self) {
+        self.queue.add_producer();
+    }
+
+    pub(super) fn remove_producer(&self) {
+        self.queue.remove_producer();
     }
 
     fn write_all_copies(&self) {
         let stdout = io::stdout();
-        while let Step::Block(block) = self.queue.next(true, None) {
+        while let Step::Block(block) = self.queue.next(Wants::Blocks, None) {
             if !self.ended.load(Relaxed)
                 && let Err(error) = write_whole(stdout.as_fd(), block.bytes())
             {
@@ -109,27 +112,20 @@ impl Tee {
                 report(&TeeEnded { error: &error });
             }
             self.queue.written(block.lines(), block.len());
-            spare::give_back(block.into_memory());
+            self.queue.retire(block);
         }
-        let lines = self.lines_dropped.load(Relaxed);
-        if lines > 0 {
+    }
+
+    /// How the copies' queue is bounded.
+    pub fn policy(&self) -> TeePolicy {
+        self.policy
+    }
+
+    /// Tells of copies that were left out, and of those that still wait.
+    pub fn report_dropped(&self) {
+        let lines = self.lines_dropped.load(Relaxed) + self.queue.snapshot().pending_lines;
+        if lines > 0 && !self.ended.load(Relaxed) {
             report(&TeeDropped { lines: &lines });
         }
     }
-}
-
-/// Writes everything. Whoever shares the descriptor may have made it non-blocking, so that is
-/// waited out rather than changed.
-fn write_whole(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> nix::Result<()> {
-    while !bytes.is_empty() {
-        match nix::unistd::write(fd, bytes) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => {
-                poll(&mut [PollFd::new(fd, PollFlags::POLLOUT)], PollTimeout::NONE)?;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

@@ -126,7 +126,7 @@ impl Simulation {
             self.disk.world().oracle.accept(record);
         }
         assert_eq!(block.lines(), self.disk.world().oracle.pending_lines());
-        let _ = self.log.load(block);
+        self.log.load(block);
         assert_eq!(self.log.is_flushed(), self.disk.world().oracle.is_drained());
     }
 

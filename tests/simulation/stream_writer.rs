@@ -51,8 +51,7 @@ fn simulate(seed: u64, coverage: &mut Coverage) {
     let sync = if random.percent(50) { SyncPolicy::Reopen } else { SyncPolicy::Never };
     let name = "simulated".parse().unwrap();
     let mut writer = StreamWriter::new(name, queue.clone(), disk.clone(), place(0), sync);
-    // Closed from the start, it runs until everything is written, and can be run again.
-    queue.close();
+    // Without producers it runs until everything is written, and can be run again.
     let status = writer.status();
     for _ in 0..2 {
         let before = queue.snapshot().counters;

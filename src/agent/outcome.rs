@@ -1,0 +1,89 @@
+//! How the program came to its end: what is in no file.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::running::{RunningInput, RunningStream};
+use crate::report::{Drained, GaveUp, InputUnread, report};
+
+/// What was written, and what was not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Lines in files.
+    pub lines_written: u64,
+    /// Accepted lines that could not be written.
+    pub lines_lost: u64,
+    /// Their bytes, and those of gap records that could not be written.
+    pub bytes_lost: u64,
+    /// The streams they belong to.
+    pub streams: Vec<String>,
+    /// Bytes that waited in inputs, or of lines that had not ended.
+    pub bytes_unread: u64,
+    /// Files that said at their end that something may not be stored.
+    pub files_failed: u64,
+    /// Inputs that could not be read to their end.
+    pub inputs_failed: u64,
+}
+
+impl Outcome {
+    /// Whether everything that was sent is in a file.
+    pub fn is_clean(&self) -> bool {
+        !self.lines_are_lost() && self.inputs_failed == 0
+    }
+
+    /// Whether something that was sent is in no file.
+    pub fn lines_are_lost(&self) -> bool {
+        self.bytes_lost > 0 || self.bytes_unread > 0 || self.files_failed > 0
+    }
+
+    pub(super) fn add(&mut self, other: &Outcome) {
+        self.lines_written += other.lines_written;
+        self.lines_lost += other.lines_lost;
+        self.bytes_lost += other.bytes_lost;
+        self.streams.extend_from_slice(&other.streams);
+        self.bytes_unread += other.bytes_unread;
+        self.files_failed += other.files_failed;
+        self.inputs_failed += other.inputs_failed;
+    }
+
+    pub(super) fn report(&self) {
+        if self.bytes_lost > 0 {
+            report(&GaveUp {
+                lines: &self.lines_lost,
+                bytes: &self.bytes_lost,
+                streams: &self.streams.join(", "),
+            });
+        } else if self.is_clean() {
+            report(&Drained { lines: &self.lines_written });
+        }
+    }
+}
+
+/// What a stream leaves, whether its writer has ended or not.
+pub(super) fn of_stream(running: &RunningStream) -> Outcome {
+    let snapshot = running.snapshot();
+    let bytes_lost = snapshot.pending_bytes as u64;
+    Outcome {
+        lines_written: snapshot.counters.lines_written,
+        lines_lost: snapshot.pending_lines,
+        bytes_lost,
+        streams: (bytes_lost > 0).then(|| running.name().to_string()).into_iter().collect(),
+        files_failed: running.file_status().closed_with_error.into(),
+        ..Outcome::default()
+    }
+}
+
+/// What an input leaves whose readers have ended.
+pub(super) fn of_ended_input(running: &RunningInput) -> Outcome {
+    let inputs_failed = running.input.counters().failed.load(Relaxed).into();
+    Outcome { inputs_failed, ..Outcome::default() }
+}
+
+/// What an input leaves that is still being read.
+pub(super) fn of_running_input(running: &RunningInput) -> Outcome {
+    let partial_bytes = running.input.counters().partial_bytes.load(Relaxed);
+    let bytes_unread = running.input.unread_bytes() + partial_bytes;
+    if bytes_unread > 0 {
+        report(&InputUnread { input: &running.name, bytes: &bytes_unread });
+    }
+    Outcome { bytes_unread, ..of_ended_input(running) }
+}
