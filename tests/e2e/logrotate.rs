@@ -1,0 +1,227 @@
+//! The real logrotate, forced in a loop under load.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::Path;
+
+use nix::unistd::Uid;
+
+use crate::support::{
+    Agent, Checker, Clients, Gate, Logrotate, NOBODY, Place, Sent, Writes, rotated, scale,
+    wait_until, whole_machine,
+};
+
+/// As it stands in thousands of logrotate files.
+const POSTROTATE: &str = "
+    postrotate
+        [ ! -f @/agent.pid ] || kill -USR2 $(cat @/agent.pid)
+    endscript
+";
+
+fn inputs(streams: &[String]) -> String {
+    let input = |stream| format!("[input.{stream}.unix-stream]\npath = \"@/{stream}.sock\"\n");
+    streams.iter().map(input).collect()
+}
+
+/// Rotates all logs so often while clients send, some to each stream. Returns what was sent to each
+/// when it is written.
+#[track_caller]
+fn rotate_under_load(
+    rotations: u64,
+    logrotate: &Logrotate,
+    (place, agent): (&Place, &Agent),
+    (streams, clients_of_each, lines_per_ms): (&[String], usize, u64),
+) -> Vec<Sent> {
+    let gate = Gate::closed();
+    let connect = |(index, stream): (usize, &String)| {
+        let socket = place.path(&format!("{stream}.sock"));
+        let numbers = index * clients_of_each..(index + 1) * clients_of_each;
+        Clients::connect(&socket, numbers, u64::MAX, Writes::CutAnywhere, &gate)
+    };
+    let clients: Vec<_> = streams.iter().enumerate().map(connect).collect();
+    gate.trickle_during(lines_per_ms, || {
+        for _ in 0..rotations {
+            let before = clients[0].lines_sent();
+            wait_until("the clients send", || clients[0].lines_sent() > before);
+            logrotate.rotate();
+            // With nocreate it takes a while.
+            wait_until("the files are there again", || {
+                streams.iter().all(|stream| place.log(stream).exists())
+            });
+        }
+    });
+    let sent: Vec<_> = clients.into_iter().map(Clients::finish).collect();
+    for (stream, sent) in streams.iter().zip(&sent) {
+        agent.wait_for_lines(stream, clients_of_each as u64 * sent.lines);
+    }
+    sent
+}
+
+/// One stream, `web`, of ten clients; logrotate with `directives`. Returns how many lines are lost.
+#[track_caller]
+fn lost_with(directives: &str, postrotate: &str) -> u64 {
+    let _machine = whole_machine();
+    let place = Place::new();
+    let streams = ["web".to_owned()];
+    let agent = place.start(&inputs(&streams));
+    let logrotate = Logrotate::configured(
+        &place,
+        &format!("@/log/*.log {{\n rotate 1000\n{directives}\n{postrotate}\n}}\n"),
+    );
+    let rotations = scale(25, 200);
+    let load = (streams.as_slice(), 10, 10);
+    let sent = rotate_under_load(rotations, &logrotate, (&place, &agent), load);
+    agent.stop();
+    let files = rotated(&place.log("web"));
+    assert_eq!(files.len() as u64, rotations + 1);
+    let checker = Checker::of(&files);
+    checker.assert_no_line_harmed();
+    checker.lost(&sent)
+}
+
+#[test]
+fn logrotate_with_create_and_the_pid_file_hook_loses_nothing() {
+    assert_eq!(lost_with("create 0640 root root", POSTROTATE), 0, "lines lost");
+}
+
+#[test]
+fn logrotate_with_nocreate_loses_nothing() {
+    assert_eq!(lost_with("nocreate", POSTROTATE), 0, "lines lost");
+}
+
+#[test]
+fn logrotate_with_delayed_compression_loses_nothing() {
+    assert_eq!(lost_with("create\ncompress\ndelaycompress", POSTROTATE), 0, "lines lost");
+}
+
+/// A signal asks and does not wait: before logrotate compresses at once, this does.
+const POSTROTATE_WAITS: &str = concat!(
+    "
+    postrotate
+        kill -USR2 $(cat @/agent.pid)
+        inode=$(stat -c %i @/log/web.log)
+        until ",
+    env!("CARGO_BIN_EXE_logagent"),
+    " status --json --control @/control.sock | grep -qE \"inode\\\": *$inode[,}]\"; do
+            sleep 0.01
+        done
+    endscript
+"
+);
+
+#[test]
+fn logrotate_that_compresses_at_once_but_waits_for_the_new_file_loses_nothing() {
+    assert_eq!(lost_with("create\ncompress", POSTROTATE_WAITS), 0, "lines lost");
+}
+
+#[test]
+fn logrotate_with_sharedscripts_loses_nothing_of_several_streams() {
+    let _machine = whole_machine();
+    let place = Place::new();
+    let streams: Vec<_> = (0..5).map(|stream| format!("s{stream}")).collect();
+    let agent = place.start(&inputs(&streams));
+    let logrotate = Logrotate::configured(
+        &place,
+        &format!("@/log/*.log {{\n rotate 1000\n create\n sharedscripts\n{POSTROTATE}\n}}\n"),
+    );
+    let load = (streams.as_slice(), 3, 5);
+    let sent = rotate_under_load(scale(25, 200), &logrotate, (&place, &agent), load);
+    agent.stop();
+    for (stream, sent) in streams.iter().zip(sent) {
+        Checker::of(&rotated(&place.log(stream))).assert_exactly(&[sent]);
+    }
+}
+
+#[test]
+fn logrotate_of_a_hundred_logs_with_a_hook_for_each_leaves_no_backup() {
+    let _machine = whole_machine();
+    let place = Place::new();
+    let streams: Vec<_> = (0..100).map(|stream| format!("s{stream:02}")).collect();
+    let agent = place.start(&inputs(&streams));
+    let logrotate = Logrotate::configured(
+        &place,
+        &format!("@/log/*.log {{\n rotate 1000\n create\n nosharedscripts\n{POSTROTATE}\n}}\n"),
+    );
+    let (rotations, load) = (scale(5, 50), (streams.as_slice(), 1, 1));
+    let sent = rotate_under_load(rotations, &logrotate, (&place, &agent), load);
+    agent.stop();
+    let names = place.files("log");
+    let backups: Vec<_> = names.iter().filter(|name| name.contains("backup")).collect();
+    assert!(backups.is_empty(), "{backups:?}");
+    assert_eq!(names.len() as u64, 100 * (rotations + 1), "{names:?}");
+    for (stream, sent) in streams.iter().zip(sent) {
+        Checker::of(&rotated(&place.log(stream))).assert_exactly(&[sent]);
+    }
+}
+
+#[test]
+fn after_copytruncate_lines_are_appended_whole_from_the_beginning() {
+    let _machine = whole_machine();
+    let place = Place::new();
+    let streams = ["web".to_owned()];
+    let agent = place.start(&inputs(&streams));
+    let logrotate =
+        Logrotate::configured(&place, "@/log/*.log {\n rotate 1000\n copytruncate\n}\n");
+    let rotations = scale(25, 200);
+    let load = (streams.as_slice(), 10, 10);
+    let sent = rotate_under_load(rotations, &logrotate, (&place, &agent), load);
+    agent.stop();
+
+    let files = rotated(&place.log("web"));
+    let (log, copies) = files.split_last().unwrap();
+    let mut checker = Checker::new();
+    checker.accept_torn_ends();
+    for copy in copies {
+        assert!(!has_nul(copy), "a hole in {copy:?}");
+        checker.read(copy);
+    }
+    assert!(!has_nul(log), "a hole in {log:?}");
+    checker.read(log);
+    checker.assert_no_line_harmed();
+    // What came between a copy and its truncation is lost: logrotate's doing, so it is told.
+    let (lost, lines) = (checker.lost(&sent), 10 * sent[0].lines);
+    eprintln!("copytruncate: {rotations} rotations lost {lost} of {lines} lines");
+    assert!(lost < lines, "nothing arrived");
+}
+
+fn has_nul(file: &Path) -> bool {
+    memchr::memchr(0, &fs::read(file).unwrap()).is_some()
+}
+
+#[test]
+fn a_file_created_for_somebody_else_stalls_the_stream_until_it_is_mended() {
+    let _machine = whole_machine();
+    let place = Place::of_nobody();
+    let streams = ["web".to_owned(), "other".to_owned()];
+    let agent = place.start(&inputs(&streams));
+    let logrotate = Logrotate::configured(
+        &place,
+        &format!("@/log/web.log {{\n rotate 1000\n create 0600 root root\n{POSTROTATE}\n}}\n"),
+    );
+    let gate = Gate::closed();
+    let connect = |stream: &str, clients| {
+        let socket = place.path(&format!("{stream}.sock"));
+        Clients::connect(&socket, clients, 2_000, Writes::CutAnywhere, &gate)
+    };
+    let (web, other) = (connect("web", 0..10), connect("other", 10..20));
+    gate.open_to(1_000);
+    agent.wait_for_lines("web", 10_000);
+    logrotate.rotate();
+    agent.wait_for_state("web", "stalled");
+    agent.wait_for_message(&["web.log", "ermission denied"]);
+    assert!(agent.status_of("/streams/web/last_error").to_string().contains("ermission denied"));
+
+    gate.open_to(2_000);
+    let other = other.finish();
+    agent.wait_for_lines("other", 20_000);
+    assert_eq!(agent.status_of("/streams/web/state"), "stalled");
+    assert_eq!(fs::metadata(place.log("web")).unwrap().len(), 0, "the file is root's");
+    assert_eq!(fs::metadata(place.log("web")).unwrap().uid(), Uid::current().as_raw());
+
+    chown(place.log("web"), Some(NOBODY), None).unwrap();
+    let web = web.finish();
+    agent.wait_for_lines("web", 20_000);
+    agent.stop();
+    Checker::of(&rotated(&place.log("web"))).assert_exactly(&[web]);
+    Checker::of(&[place.log("other")]).assert_exactly(&[other]);
+}

@@ -1,0 +1,24 @@
+//! The promises, on the real binary: every test starts `logagent` itself, in a directory of its own,
+//! with real clients, files and partners. `tests/all` installs what they need and runs them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "the product's rules: a test may panic, speak, look at the clock and write whole buffers"
+)]
+#![allow(unreachable_pub, reason = "one crate: its modules are public to one another")]
+
+mod support;
+
+mod configuration;
+mod disks;
+mod hostile_clients;
+mod lifecycle;
+mod logrotate;
+mod pipe_mode;
+mod reload;
+mod rotation;
+mod sockets;
+mod status;
+mod transport;

@@ -1,0 +1,55 @@
+//! What the tests share: a place to work in, the agent, clients that number their lines, and the
+//! checker that counts what became of them.
+
+mod agent;
+mod checker;
+mod clients;
+mod lines;
+mod place;
+mod random;
+mod tools;
+
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+pub use agent::Agent;
+pub use checker::Checker;
+pub use clients::{Clients, Gate, Sent, Writes};
+pub use lines::{LINE_BYTES, numbered_line, numbered_lines};
+pub use place::{NOBODY, Place};
+pub use random::Random;
+pub use tools::{Logrotate, SmallDisk, output_of, rotated, run, spawn};
+
+/// Whether the full counts are wanted: `tests/all --long`.
+static LONG: LazyLock<bool> =
+    LazyLock::new(|| std::env::var_os("LOGAGENT_TESTS").is_some_and(|counts| counts == "long"));
+
+/// The count for every day, or the full one.
+pub fn scale<N>(short: N, long: N) -> N {
+    if *LONG { long } else { short }
+}
+
+/// How long anything may take before it counts as never. Far beyond what it does take, so that a
+/// slow machine does not fail.
+pub fn deadline() -> Duration {
+    Duration::from_secs(scale(60, 600))
+}
+
+/// Waits for what must happen; the only way in which these tests wait.
+#[track_caller]
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    let mut pause = Duration::from_micros(200);
+    while !condition() {
+        assert!(begin.elapsed() < deadline(), "waited {:?} in vain: {what}", deadline());
+        sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}
+
+/// The machine, for a test that loads it heavily: one at a time.
+pub fn whole_machine() -> MutexGuard<'static, ()> {
+    static MACHINE: Mutex<()> = Mutex::new(());
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
