@@ -30,7 +30,8 @@ const FLOORS: &[(&str, u32)] = &[
 const GROUND: &[&str] = &["limits", "clock", "descriptor"];
 
 const FILE_LINES_MAX: usize = 500;
-const LINE_CHARACTERS_MAX: usize = 100;
+/// rustfmt keeps code at 100; texts and attributes it does not break.
+const LINE_CHARACTERS_MAX: usize = 110;
 
 fn sources(directory: &str) -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

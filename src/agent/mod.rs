@@ -366,6 +366,9 @@ impl Agent {
 
     /// Reads what is on its way and lets every writer finish; then [`Agent::is_drained`].
     pub fn drain(&mut self) {
+        if self.phase == Phase::Draining {
+            return;
+        }
         self.phase = Phase::Draining;
         for running in self.inputs.values_mut().chain(&mut self.closing_inputs) {
             running.input.drain();
@@ -373,6 +376,9 @@ impl Agent {
         for running in self.streams.values_mut().chain(&mut self.retired) {
             running.order(Order::Hurry);
             running.let_go();
+        }
+        if let Some(tee) = &self.tee {
+            tee.close();
         }
     }
 

@@ -116,7 +116,7 @@ async fn read_request(client: &mut UnixStream) -> io::Result<String> {
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// Nobody listens.
-    #[error("no agent answers at {path}; is it running, and is this its control socket?", path = .0.display())]
+    #[error("no agent answers at {path}: is it running, with this control socket?", path = .0.display())]
     NoAgent(PathBuf),
     /// It does not let us.
     #[error("{path}: permission denied; ask as root or as the agent's user", path = .0.display())]

@@ -105,7 +105,8 @@ facts! {
         "replaced a socket that nobody listens at"
     /// systemd makes a regular file where a unit's socket is missing.
     warn FileFound { input, path, renamed_to, held_by }
-        "a regular file was in the socket's place; its lines are taken in; restart the units that still write to it, and start them after the agent"
+        "a regular file was in the socket's place; its lines are taken in; restart the units that \
+         still write to it, and start them after the agent"
     /// accept(2) failed.
     error AcceptFailed { input, error, retry_in }
         "cannot accept connections; those that are open go on"

@@ -48,6 +48,8 @@ impl Tee {
             ended: AtomicBool::new(false),
             lines_dropped: AtomicU64::new(0),
         });
+        // Ours, until `close`: without a producer the thread would end at once.
+        tee.add_producer();
         let (ended, has_ended) = oneshot::channel();
         let writing = tee.clone();
         let thread = std::thread::Builder::new().name("tee".into());
@@ -100,6 +102,11 @@ impl Tee {
 
     pub(super) fn remove_producer(&self) {
         self.queue.remove_producer();
+    }
+
+    /// No further stream will be copied: it ends with the last one.
+    pub fn close(&self) {
+        self.remove_producer();
     }
 
     fn write_all_copies(&self) {
