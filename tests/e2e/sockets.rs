@@ -95,14 +95,14 @@ fn a_regular_file_found_at_a_sockets_path_is_kept_and_its_lines_taken_in() {
         .unwrap();
     let agent = place.start(WEB);
     let pid = holder.id().to_string();
-    holder.kill().unwrap();
-    holder.wait().unwrap();
 
     agent.wait_for_lines("web", 3);
     let names = place.files("");
     let found: Vec<_> = names.iter().filter(|name| name.starts_with("web.sock.found-")).collect();
     assert_eq!(found.len(), 1, "{names:?}");
     agent.wait_for_message(&[found[0], &pid]);
+    holder.kill().unwrap();
+    holder.wait().unwrap();
     assert_eq!(fs::read_to_string(place.path(found[0])).unwrap(), "early\nlines\nand a last");
     assert!(fs::metadata(place.path("web.sock")).unwrap().file_type().is_socket());
 
