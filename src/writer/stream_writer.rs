@@ -200,7 +200,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
         if flushed.bytes > 0 {
             self.queue.written(flushed.lines, flushed.bytes);
         }
-        self.plan_sync();
+        self.keep_synced();
         match flushed.error {
             None => self.resumed(),
             Some(error) => self.stalled(&error),
@@ -384,12 +384,16 @@ impl<D: Disk + 'static> StreamWriter<D> {
         }
     }
 
-    fn plan_sync(&mut self) {
+    fn keep_synced(&mut self) {
         if let SyncPolicy::Every(interval) = self.sync
             && self.sync_at.is_none()
             && self.log.is_unsynced()
         {
             self.sync_at = Some(clock::instant() + interval);
+        }
+        // While lines keep coming nobody waits for the deadline.
+        if self.sync_at.is_some_and(|at| at <= clock::instant()) {
+            self.sync_now();
         }
     }
 
