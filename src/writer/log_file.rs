@@ -154,13 +154,13 @@ impl<D: Disk> LogFile<D> {
                 open.unterminated = false;
             }
             let appended = append_some(&mut open.file, &self.block.bytes()[self.appended..]);
-            self.appended += appended.as_ref().unwrap_or(&0);
-            open.unsynced |= appended.is_ok();
+            // After an error nothing has changed: a smaller size would be somebody's truncation.
+            self.appended += appended?;
+            open.unsynced = true;
             let torn = self.is_torn();
             if let Some(open) = &mut self.file {
                 open.torn_size = if torn { open.file.size().ok() } else { None };
             }
-            appended?;
         }
         Ok(())
     }

@@ -214,7 +214,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
         if let Some(written) = self.log.take_flushed() {
             self.queue.retire(written);
         }
-        self.plan_sync();
+        self.keep_synced();
         match flushed.error {
             None => self.resumed(),
             Some(error) => self.stalled(&error),
@@ -402,12 +402,16 @@ impl<D: Disk + 'static> StreamWriter<D> {
         }
     }
 
-    fn plan_sync(&mut self) {
+    fn keep_synced(&mut self) {
         if let SyncPolicy::Every(interval) = self.sync
             && self.sync_at.is_none()
             && self.log.is_unsynced()
         {
             self.sync_at = Some(clock::instant() + interval);
+        }
+        // While lines keep coming nobody waits for the deadline.
+        if self.sync_at.is_some_and(|at| at <= clock::instant()) {
+            self.sync_now();
         }
     }
 

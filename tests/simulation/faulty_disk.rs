@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use logagent::place::Place;
@@ -72,6 +73,26 @@ impl Seen {
 pub trait Bystander: Send {
     fn before(&mut self, world: &mut World, operation: Operation);
     fn after(&mut self, world: &mut World, seen: Seen);
+}
+
+/// Makes an append hang until the test lets it go on.
+pub struct Gate {
+    entered: Sender<()>,
+    release: Receiver<()>,
+}
+
+impl Gate {
+    /// A gate, what tells that an append is before it, and what opens it.
+    pub fn new() -> (Gate, Receiver<()>, Sender<()>) {
+        let (tell_entered, entered) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        (Gate { entered: tell_entered, release: released }, entered, release)
+    }
+
+    fn pass(self) {
+        self.entered.send(()).unwrap();
+        self.release.recv().unwrap();
+    }
 }
 
 /// Faults that will happen, in order, each to the next operation of its kind.
@@ -145,6 +166,10 @@ pub struct FaultyFile {
 
 impl AppendFile for FaultyFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let gate = self.disk.world().gate.take();
+        if let Some(gate) = gate {
+            gate.pass();
+        }
         self.disk.run(Operation::Append, |world| {
             let appended = world.append(self.inode, bytes);
             let ok = appended.as_ref().is_ok_and(|bytes| *bytes > 0);

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "a seed is told to whoever runs the test")]
 #![allow(unreachable_pub, reason = "a test crate has no public interface")]
 
+mod cases;
 mod coverage;
 mod faulty_disk;
 mod log_file;
@@ -14,4 +15,5 @@ mod oracle;
 mod other_side;
 mod seeds;
 mod stream_writer;
+mod threads;
 mod world;

@@ -61,6 +61,7 @@ pub fn change_faults(world: &mut World, random: &mut Random) {
         open: percent(),
         append_error: percent(),
         short_append: percent(),
+        truncated_before_error: percent() / 10,
         size: percent(),
         sync: percent(),
         close: percent(),

@@ -8,7 +8,7 @@ use logagent::writer::disk::{Missing, OpenError};
 use nix::errno::Errno;
 
 use crate::coverage::Coverage;
-use crate::faulty_disk::{Bystander, Fault, Operation, Plan, Seen};
+use crate::faulty_disk::{Bystander, Fault, Gate, Operation, Plan, Seen};
 use crate::oracle::Oracle;
 use crate::seeds::Random;
 
@@ -19,6 +19,8 @@ pub struct Faults {
     pub open: usize,
     pub append_error: usize,
     pub short_append: usize,
+    /// Of the appends that fail, those right before which somebody truncates the file.
+    pub truncated_before_error: usize,
     pub size: usize,
     pub sync: usize,
     pub close: usize,
@@ -49,6 +51,8 @@ pub struct World {
     /// What the operations did, for the test to look at and to clear.
     pub seen: Vec<Seen>,
     pub bystander: Option<Box<dyn Bystander>>,
+    /// Where the next append is to hang.
+    pub gate: Option<Gate>,
     /// The file that the last append went to, until it is closed.
     in_use: Option<u64>,
     /// The agent is dying: files are dropped, not closed.
@@ -70,6 +74,7 @@ impl World {
             coverage: Coverage::default(),
             seen: Vec::new(),
             bystander: None,
+            gate: None,
             in_use: None,
             is_crashing: false,
         }
@@ -87,6 +92,11 @@ impl World {
 
     pub fn bytes_of(&self, inode: u64) -> &[u8] {
         &self.inodes[&inode].bytes
+    }
+
+    /// Every file there is, the oldest first.
+    pub fn all_files(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        self.inodes.iter().map(|(inode, file)| (*inode, file.bytes.as_slice()))
     }
 
     /// Opens or makes a file: which one, and whether it ends in a fragment.
@@ -134,6 +144,8 @@ impl World {
             Some(Fault::Error(errno)) => {
                 if errno == Errno::EINTR as i32 {
                     self.coverage.reached("interrupted appends");
+                } else if self.random.percent(self.faults.truncated_before_error) {
+                    self.truncate(inode);
                 }
                 return Err(io::Error::from_raw_os_error(errno));
             }
@@ -232,6 +244,10 @@ impl World {
     /// What logrotate's `copytruncate` does, at its best: nothing comes between copy and truncate.
     pub fn copy_and_truncate(&mut self, path: &Path) {
         let Some(inode) = self.inode_at(path) else { return };
+        self.truncate(inode);
+    }
+
+    fn truncate(&mut self, inode: u64) {
         self.inodes.get_mut(&inode).unwrap().bytes.clear();
         if self.in_use == Some(inode) {
             self.coverage.add("truncations while torn", u64::from(self.oracle.is_torn()));

@@ -1,0 +1,194 @@
+//! Writers on threads of their own: a disk that hangs, wake-ups, and what only time brings.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use logagent::clock;
+use logagent::formatting::Expansion;
+use logagent::writer::disk::Missing;
+use logagent::writer::stream_writer::{Order, Started, StreamWriter, WriterQueue};
+use logagent::writer::{SyncPolicy, wake};
+use nix::errno::Errno;
+
+use crate::cases::{disk, record, send};
+use crate::faulty_disk::{Fault, FaultyDisk, Gate, Operation};
+use crate::oracle::Record;
+use crate::other_side::place;
+
+/// Nothing here takes long; whatever is not over by then never will be.
+const DEADLINE: Duration = Duration::from_secs(60);
+const RAW: Expansion = Expansion { per_byte: 1, per_line: 1, per_read: 0 };
+
+/// A stream with a writer that runs.
+struct Running {
+    disk: FaultyDisk,
+    queue: Arc<WriterQueue>,
+    ended: Receiver<()>,
+}
+
+fn start(disk: FaultyDisk, queue_bytes: usize) -> Running {
+    let queue = Arc::new(WriterQueue::new(queue_bytes));
+    let (name, file) = ("threaded".parse().unwrap(), place(0));
+    let writer = StreamWriter::new(name, queue.clone(), disk.clone(), file, SyncPolicy::Never);
+    let Started { opened, ended } = writer.start().unwrap();
+    let ended = in_time(move || ended.blocking_recv().unwrap());
+    opened.blocking_recv().unwrap().unwrap();
+    Running { disk, queue, ended }
+}
+
+impl Running {
+    fn send(&self, record: &Record) {
+        send(&self.queue, &mut self.disk.world(), record);
+    }
+
+    fn wait_until_written(&self) {
+        let end = clock::instant() + DEADLINE;
+        while self.queue.snapshot().pending_lines > 0 {
+            assert!(clock::instant() < end, "never written: {:?}", self.queue.snapshot());
+            std::thread::yield_now();
+        }
+    }
+
+    fn end(self) {
+        self.queue.close();
+        arrives(&self.ended, "the writer's end");
+        assert!(self.disk.world().oracle.is_drained());
+    }
+}
+
+/// Runs `run` elsewhere, since it might never return.
+fn in_time<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || tell.send(run()));
+    told
+}
+
+#[track_caller]
+fn arrives<T>(told: &Receiver<T>, what: &str) -> T {
+    told.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("{what} never came"))
+}
+
+#[test]
+fn a_hanging_write_holds_up_no_producer_no_status_and_no_other_stream() {
+    let (gate, entered, release) = Gate::new();
+    let hanging = start(disk(), 64 * 1024);
+    hanging.disk.world().gate = Some(gate);
+    hanging.send(&record("first"));
+    arrives(&entered, "the hanging write");
+
+    let queue = hanging.queue.clone();
+    let disk = hanging.disk.clone();
+    let goes_on = in_time(move || {
+        while queue.read_bytes_max(RAW, 0) > 0 {
+            send(&queue, &mut disk.world(), &record("while the write hangs"));
+        }
+        // One more does not wait either: whoever has read it must get rid of it.
+        send(&queue, &mut disk.world(), &record("beyond the bound"));
+        queue.order(Order::Reopen { missing: Missing::Create });
+        queue.snapshot()
+    });
+    let snapshot = arrives(&goes_on, "the producer's end");
+    assert_eq!(snapshot.pending_lines, snapshot.counters.lines_in);
+    assert_eq!(snapshot.pending_bytes, hanging.disk.world().oracle.bytes_accepted);
+
+    let other = start(crate::cases::disk(), 64 * 1024);
+    for _ in 0..1000 {
+        other.send(&record("elsewhere"));
+    }
+    other.end();
+
+    let queue = hanging.queue.clone();
+    let blocking = in_time(move || queue.wait_for_room_blocking(RAW, 0));
+    let queue = hanging.queue.clone();
+    let waiting = in_time(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(queue.wait_for_room(RAW, 0));
+    });
+    release.send(()).unwrap();
+    arrives(&blocking, "room for a thread");
+    arrives(&waiting, "room for a task");
+    hanging.end();
+}
+
+#[test]
+fn every_line_wakes_the_writer() {
+    let running = start(disk(), 1 << 20);
+    for number in 0..2000 {
+        running.send(&record(&number.to_string()));
+        running.wait_until_written();
+    }
+    running.end();
+}
+
+#[test]
+fn a_thread_that_puts_wake_ups_off_wakes_the_writer_later() {
+    let running = start(disk(), 1 << 20);
+    let large = record(&"x".repeat(logagent::limits::BLOCK_BYTES));
+    wake::defer();
+    for number in 0..1000 {
+        running.send(&record(&number.to_string()));
+        running.send(&record("another"));
+        wake::now();
+        running.wait_until_written();
+    }
+    // What fills a block is not put off.
+    running.send(&large);
+    running.wait_until_written();
+    running.end();
+}
+
+#[test]
+fn many_producers_lose_nothing_between_them() {
+    let running = start(disk(), 1 << 20);
+    let producers: Vec<_> = (0..4)
+        .map(|producer| {
+            let (queue, disk) = (running.queue.clone(), running.disk.clone());
+            in_time(move || {
+                for number in 0..2000 {
+                    queue.wait_for_room_blocking(RAW, 0);
+                    send(&queue, &mut disk.world(), &record(&format!("{producer}: {number}")));
+                    queue.order(Order::Reopen { missing: Missing::Create });
+                }
+            })
+        })
+        .collect();
+    for producer in &producers {
+        arrives(producer, "a producer's end");
+    }
+    running.end();
+}
+
+#[test]
+fn a_full_disk_is_tried_again_by_itself() {
+    let running = start(disk(), 1 << 20);
+    let full = (Operation::Append, Fault::Error(Errno::ENOSPC as i32));
+    running.disk.world().plan = [(Operation::Append, Fault::Takes(2)), full, full].into();
+    running.send(&record("abc"));
+    running.wait_until_written();
+    running.end();
+}
+
+#[test]
+fn a_path_that_cannot_be_opened_is_tried_again_by_itself() {
+    let running = start(disk(), 1 << 20);
+    let denied = (Operation::Open, Fault::Error(Errno::EACCES as i32));
+    running.disk.world().plan = [denied, denied].into();
+    running.disk.world().rename(&place(0).path, &place(1).path);
+    running.queue.order(Order::Reopen { missing: Missing::Create });
+    running.send(&record("abc"));
+    running.wait_until_written();
+    running.end();
+}
+
+#[test]
+fn a_file_that_nobody_makes_after_a_signal_is_made_in_the_end() {
+    let running = start(disk(), 1 << 20);
+    running.disk.world().rename(&place(0).path, &place(1).path);
+    running.queue.order(Order::Reopen { missing: Missing::Leave });
+    running.send(&record("abc"));
+    running.wait_until_written();
+    let disk = running.disk.clone();
+    running.end();
+    assert!(disk.world().inode_at(&place(0).path).is_some());
+}
