@@ -197,7 +197,7 @@ fn clients_that_nobody_had_accepted_before_term_are_still_read() {
     let mut agent = place.start(WEB);
     // While it stands still nobody is accepted; then it sees clients and signal at once.
     agent.signal(Signal::SIGSTOP);
-    let clients: Vec<_> = (0..50)
+    let clients: Vec<_> = (0..400)
         .map(|number| {
             let mut client = UnixStream::connect(place.path("web.sock")).unwrap();
             client.write_all(&numbered_lines(number, 0..10)).unwrap();
@@ -208,7 +208,7 @@ fn clients_that_nobody_had_accepted_before_term_are_still_read() {
     agent.signal(Signal::SIGCONT);
     assert_eq!(agent.wait(), 0);
     drop(clients);
-    Checker::of(&[place.log("web")]).assert_exactly(&[Sent { clients: 0..50, lines: 10 }]);
+    Checker::of(&[place.log("web")]).assert_exactly(&[Sent { clients: 0..400, lines: 10 }]);
 }
 
 #[test]
