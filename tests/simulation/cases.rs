@@ -203,7 +203,6 @@ fn a_stream_that_is_never_idle_is_synced_all_the_same() {
     let mut writer = StreamWriter::new(name, queue.clone(), disk.clone(), place(0), sync);
     queue.order(Order::Reopen { missing: Missing::Create });
     send(&queue, &mut disk.world(), &record("first"));
-    queue.close();
     disk.world().bystander = Some(Box::new(AlwaysMore(queue, 20)));
     writer.run();
     let world = disk.world();

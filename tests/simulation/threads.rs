@@ -29,6 +29,7 @@ struct Running {
 
 fn start(disk: FaultyDisk, queue_bytes: usize) -> Running {
     let queue = Arc::new(WriterQueue::new(queue_bytes));
+    queue.add_producer();
     let (name, file) = ("threaded".parse().unwrap(), place(0));
     let writer = StreamWriter::new(name, queue.clone(), disk.clone(), file, SyncPolicy::Never);
     let Started { opened, ended } = writer.start().unwrap();
@@ -51,7 +52,7 @@ impl Running {
     }
 
     fn end(self) {
-        self.queue.close();
+        self.queue.remove_producer();
         arrives(&self.ended, "the writer's end");
         assert!(self.disk.world().oracle.is_drained());
     }
