@@ -41,7 +41,7 @@ fn open(records: &[&str], plan: &[(Operation, Fault)]) -> (FaultyDisk, LogFile<F
         record(text).append_to(&mut block);
         disk.world().oracle.accept(record(text));
     }
-    let _ = log.load(block);
+    log.load(block);
     disk.world().plan = plan.iter().copied().collect();
     (disk, log)
 }
@@ -167,7 +167,7 @@ fn a_fragment_gets_its_newline_once_even_if_that_fails_at_first() {
         record(text).append_to(&mut block);
         disk.world().oracle.accept(record(text));
     }
-    let _ = log.load(block);
+    log.load(block);
     disk.world().plan = [FULL].into();
     assert!(log.flush().error.is_some());
     assert!(log.flush().error.is_none());
