@@ -8,7 +8,8 @@ use logagent::pipeline::Accepted;
 use logagent::writer::SyncPolicy;
 use logagent::writer::disk::{Missing, OpenError};
 use logagent::writer::log_file::{LogFile, Reopened};
-use logagent::writer::stream_writer::{Order, StreamWriter, WriterQueue};
+use logagent::writer::order::Order;
+use logagent::writer::stream_writer::{StreamWriter, WriterQueue};
 use nix::errno::Errno;
 
 use crate::faulty_disk::{Bystander, Fault, FaultyDisk, Operation, Seen};

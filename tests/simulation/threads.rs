@@ -7,7 +7,8 @@ use std::time::Duration;
 use logagent::clock;
 use logagent::formatting::Expansion;
 use logagent::writer::disk::Missing;
-use logagent::writer::stream_writer::{Order, Started, StreamWriter, WriterQueue};
+use logagent::writer::order::Order;
+use logagent::writer::stream_writer::{Started, StreamWriter, WriterQueue};
 use logagent::writer::{SyncPolicy, wake};
 use nix::errno::Errno;
 
