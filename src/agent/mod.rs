@@ -4,14 +4,16 @@ mod descriptors;
 mod failure;
 mod outcome;
 mod pid_file;
+mod reload;
 mod running;
+mod start;
 mod status;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 pub use failure::{Failure, FailureKind, chain};
 pub use outcome::Outcome;
@@ -20,15 +22,13 @@ use running::{RunningInput, RunningStream};
 pub use status::Status;
 
 use crate::clock;
-use crate::config::{Config, Diff, diff};
+use crate::config::Config;
 use crate::input::{self, Commons, InputKind, InputSettings};
-use crate::limits::{START_OPEN_MAX, TEE_GRACE};
-use crate::pipeline::PartialMemory;
-use crate::report::{ConfigurationApplied, InputFailed, RestartNeeded, StreamFailed, report};
+use crate::limits::TEE_GRACE;
 use crate::stream_name::StreamName;
 use crate::writer::disk::Missing;
+use crate::writer::order::Order;
 use crate::writer::stream::Stream;
-use crate::writer::stream_writer::Order;
 use crate::writer::tee::{Tee, TeePolicy};
 use crate::writer::{StreamSettings, disk};
 
@@ -77,213 +77,6 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Opens every file of `config`; nothing is read yet. Whatever is wrong is told at once. `tee`
-    /// copies every line to the standard output.
-    pub async fn start(config: Config, tee: Option<TeePolicy>) -> Result<Agent, Failure> {
-        let connections_max = descriptors::raise_limit(&config);
-        // Unbounded, but never longer than the number of inputs and streams.
-        let (tell_ended, ended) = mpsc::unbounded_channel();
-        let mut agent = Agent {
-            config: Config { agent: config.agent.clone(), ..Config::default() },
-            phase: Phase::Starting,
-            started_at: clock::instant(),
-            streams: BTreeMap::new(),
-            retired: Vec::new(),
-            inputs: BTreeMap::new(),
-            inputs_to_open: BTreeMap::new(),
-            closing_inputs: Vec::new(),
-            commons: Commons {
-                connections: Arc::new(Semaphore::new(connections_max)),
-                connections_max,
-                memory: PartialMemory::new(config.agent.partial_bytes_max),
-                full_told: Arc::default(),
-            },
-            tee: None,
-            tee_is_open: false,
-            next_id: 0,
-            tell_ended,
-            ended,
-            ended_outcome: Outcome::default(),
-        };
-        if let Some(policy) = tee {
-            agent.start_tee(policy)?;
-        }
-        agent.open_files(&config).await?;
-        agent.config.streams = config.streams;
-        agent.inputs_to_open = config.inputs;
-        Ok(agent)
-    }
-
-    fn start_tee(&mut self, policy: TeePolicy) -> Result<(), Failure> {
-        let (tee, ended) = Tee::start(policy).map_err(Failure::system)?;
-        self.tell_when(ended, Ended::Tee);
-        self.tee = Some(tee);
-        self.tee_is_open = true;
-        Ok(())
-    }
-
-    async fn open_files(&mut self, config: &Config) -> Result<(), Failure> {
-        let mut opening = Vec::new();
-        for (name, settings) in &config.streams {
-            let opened = self.add_stream(name, settings).map_err(Failure::system)?;
-            opening.push((settings.file.path.clone(), opened));
-        }
-        let deadline = tokio::time::Instant::from_std(clock::instant() + START_OPEN_MAX);
-        let mut failures = Vec::new();
-        for (path, opened) in opening {
-            // A file system that hangs holds up only its own stream.
-            if let Ok(Ok(Err(error))) = tokio::time::timeout_at(deadline, opened).await
-                && let Some(failure) = Failure::of_file(&path, &error)
-            {
-                failures.push(failure);
-            }
-        }
-        Failure::all(failures)
-    }
-
-    /// Opens every input and begins to read. After a failure [`Agent::abandon`] it: a client may
-    /// have been quick.
-    pub fn open_inputs(&mut self) -> Result<(), Failure> {
-        let inputs = std::mem::take(&mut self.inputs_to_open);
-        let (stdin, others): (Vec<_>, Vec<_>) =
-            inputs.iter().partition(|(_, settings)| settings.kind == InputKind::Stdin);
-        let mut failures = Vec::new();
-        for (name, settings) in others {
-            failures.extend(self.add_input(name, settings).err().map(Failure::of_input));
-        }
-        Failure::all(failures)?;
-        // Last: what is read from a pipe cannot be put back.
-        for (name, settings) in stdin {
-            self.add_input(name, settings).map_err(Failure::of_input)?;
-        }
-        self.config.inputs = inputs;
-        self.phase = Phase::Running;
-        Ok(())
-    }
-
-    /// Ends an agent that did not come up: what clients have sent is written all the same.
-    pub async fn abandon(&mut self) {
-        self.drain();
-        self.stop_reading();
-        self.wait_until_drained(START_OPEN_MAX).await;
-    }
-
-    /// Waits until every reader and writer has ended, but not longer than `time`.
-    pub async fn wait_until_drained(&mut self, time: Duration) {
-        let deadline = tokio::time::Instant::from_std(clock::instant() + time);
-        while !self.is_drained() {
-            let Ok(ended) = tokio::time::timeout_at(deadline, self.next_ended()).await else {
-                return;
-            };
-            self.forget(ended);
-        }
-    }
-
-    /// Goes on with another configuration. What is in both is not touched.
-    pub fn reload(&mut self, config: Config) {
-        let Diff { agent, .. } = diff(&self.config, &config);
-        if let Some(changed) = agent {
-            self.change_agent_settings(&changed);
-        }
-        let config = Config { agent: self.config.agent.clone(), ..config };
-        let change = diff(&self.config, &config);
-        self.config = config;
-        self.apply(&change);
-        report(&ConfigurationApplied {
-            streams_added: &change.streams_added.len(),
-            streams_removed: &change.streams_removed.len(),
-            inputs_added: &change.inputs_added.len(),
-            inputs_removed: &change.inputs_removed.len(),
-            changed: &(change.streams_changed.len() + change.inputs_changed.len()),
-        });
-    }
-
-    /// Of these only the grace can change while running.
-    fn change_agent_settings(&mut self, changed: &crate::config::AgentSettings) {
-        self.config.agent.grace = changed.grace;
-        let running = &self.config.agent;
-        let differ = [
-            ("pid-file", running.pid_file != changed.pid_file),
-            ("control", running.control != changed.control),
-            ("max-connections", running.connections_max != changed.connections_max),
-            ("max-streams", running.streams_max != changed.streams_max),
-            ("partial-memory", running.partial_bytes_max != changed.partial_bytes_max),
-        ];
-        let names: Vec<&str> = differ.iter().filter(|(_, d)| *d).map(|(name, _)| *name).collect();
-        if !names.is_empty() {
-            report(&RestartNeeded { settings: &names.join(", ") });
-        }
-    }
-
-    /// What fails is told, and taken out of the configuration: the next reload tries it again.
-    fn apply(&mut self, change: &Diff) {
-        for (name, settings) in &change.streams_added {
-            if self.rename_stream(change, name, settings) {
-                continue;
-            }
-            if let Err(error) = self.add_stream(name, settings) {
-                report(&StreamFailed { stream: name, error: &error });
-                self.config.streams.remove(name);
-            }
-        }
-        for (name, settings) in &change.streams_changed {
-            if let Some(running) = self.streams.get(name) {
-                running.set(settings);
-            }
-        }
-        for name in &change.inputs_removed {
-            if let Some(mut removed) = self.inputs.remove(name) {
-                removed.input.close();
-                self.closing_inputs.push(removed);
-            }
-        }
-        let renamed: Vec<_> = (change.inputs_renamed.iter())
-            .filter_map(|(old, new)| Some((new, self.inputs.remove(old)?)))
-            .collect();
-        for (new, running) in renamed {
-            self.inputs.insert(new.clone(), running);
-        }
-        for (name, settings) in &change.inputs_changed {
-            let stream = self.stream(&settings.stream);
-            if let (Some(running), Some(stream)) = (self.inputs.get_mut(name), stream)
-                && let Err(error) = running.input.set(settings, stream)
-            {
-                report(&InputFailed { input: name, error: &failure::chain(&error) });
-            }
-        }
-        for (name, settings) in &change.inputs_added {
-            if let Err(error) = self.add_input(name, settings) {
-                report(&InputFailed { input: name, error: &failure::chain(&error) });
-                self.config.inputs.remove(name);
-            }
-        }
-        for name in &change.streams_removed {
-            if let Some(mut removed) = self.streams.remove(name) {
-                removed.let_go();
-                self.retired.push(removed);
-            }
-        }
-    }
-
-    /// A stream that takes over the file of one that is removed is that stream under another name:
-    /// connections to the old one go on writing to the same file.
-    fn rename_stream(
-        &mut self,
-        change: &Diff,
-        name: &StreamName,
-        settings: &StreamSettings,
-    ) -> bool {
-        let has_file = |old: &&StreamName| {
-            let running = self.streams.get(*old);
-            running.is_some_and(|running| running.file_status().path == settings.file.path)
-        };
-        let Some(old) = change.streams_removed.iter().find(has_file) else { return false };
-        let Some(mut running) = self.streams.remove(old) else { return false };
-        running.rename(name, settings);
-        self.streams.insert(name.clone(), running);
-        true
-    }
-
     fn stream(&self, name: &StreamName) -> Option<Arc<Stream>> {
         self.streams.get(name)?.stream()
     }
@@ -425,6 +218,17 @@ impl Agent {
 
     fn all_streams(&self) -> impl Iterator<Item = &RunningStream> {
         self.streams.values().chain(&self.retired)
+    }
+
+    /// Waits until every reader and writer has ended, but not longer than `time`.
+    pub async fn wait_until_drained(&mut self, time: Duration) {
+        let deadline = tokio::time::Instant::from_std(clock::instant() + time);
+        while !self.is_drained() {
+            let Ok(ended) = tokio::time::timeout_at(deadline, self.next_ended()).await else {
+                return;
+            };
+            self.forget(ended);
+        }
     }
 
     /// Whether every reader and every writer of a file has ended.

@@ -7,11 +7,11 @@ use crate::input::{Input, InputKind};
 use crate::stream_name::StreamName;
 use crate::writer::StreamSettings;
 use crate::writer::disk::FileSystem;
+use crate::writer::file_status::{FileStatus, SharedFileStatus};
+use crate::writer::order::Order;
 use crate::writer::queue::{Queue, Snapshot};
 use crate::writer::stream::Stream;
-use crate::writer::stream_writer::{
-    FileStatus, Order, SharedFileStatus, Started, StreamWriter, WriterQueue,
-};
+use crate::writer::stream_writer::{Started, StreamWriter, WriterQueue};
 use crate::writer::tee::Tee;
 
 /// An open input.

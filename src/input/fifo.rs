@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::connection::Connection;
 use super::reading::{read_available, read_pipe};
 use super::unread::unread_bytes;
-use super::{Alive, Commons, Input, InputKind, InputSettings, OpenError, socket};
+use super::{Commons, Input, InputKind, InputSettings, OpenError, Opening, socket};
 use crate::counters::InputCounters;
 use crate::framing::Framing;
 use crate::limits::PIPE_BYTES;
@@ -39,14 +39,8 @@ enum Plan {
     End,
 }
 
-pub(super) fn open(
-    name: &str,
-    place: &Place,
-    framing: &'static Framing,
-    stream: Arc<Stream>,
-    commons: &Commons,
-    alive: Alive,
-) -> Result<Fifo, OpenError> {
+pub(super) fn open(place: &Place, opening: Opening<'_>) -> Result<Fifo, OpenError> {
+    let Opening { name, framing, stream, commons, alive } = opening;
     let file = open_or_make(place)?;
     // A larger pipe means fewer wake-ups; where that is refused the smaller one will do.
     fcntl(&file, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES)).unwrap_or_default();

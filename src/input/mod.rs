@@ -23,6 +23,7 @@ use tokio::sync::{Semaphore, oneshot};
 pub use settings::{InputKind, InputSettings};
 
 use crate::counters::InputCounters;
+use crate::framing::Framing;
 use crate::pipeline::PartialMemory;
 use crate::report::Complaint;
 use crate::writer::stream::Stream;
@@ -121,6 +122,15 @@ pub struct Opened {
     pub ended: oneshot::Receiver<()>,
 }
 
+/// What an input is opened with, apart from its place.
+struct Opening<'a> {
+    name: &'a str,
+    framing: &'static Framing,
+    stream: Arc<Stream>,
+    commons: &'a Commons,
+    alive: Alive,
+}
+
 /// Opens an input and begins to read; must be called on the readers' runtime.
 pub fn open(
     name: &str,
@@ -130,14 +140,11 @@ pub fn open(
 ) -> Result<Opened, OpenError> {
     let (tell_ended, ended) = oneshot::channel();
     let alive = Alive { _tell_ended: Arc::new(tell_ended) };
+    let opening = Opening { name, framing: settings.framing, stream, commons, alive };
     let input: Box<dyn Input> = match &settings.kind {
-        InputKind::UnixStream(place) => {
-            Box::new(unix_stream::open(name, place, settings.framing, stream, commons, alive)?)
-        }
-        InputKind::Fifo(place) => {
-            Box::new(fifo::open(name, place, settings.framing, stream, commons, alive)?)
-        }
-        InputKind::Stdin => Box::new(stdin::open(name, settings.framing, stream, commons, alive)?),
+        InputKind::UnixStream(place) => Box::new(unix_stream::open(place, opening)?),
+        InputKind::Fifo(place) => Box::new(fifo::open(place, opening)?),
+        InputKind::Stdin => Box::new(stdin::open(opening)?),
     };
     Ok(Opened { input, ended })
 }

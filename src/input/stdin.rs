@@ -12,9 +12,8 @@ use nix::unistd::pipe2;
 use super::connection::Connection;
 use super::reading::read_until_stopped;
 use super::unread::unread_bytes;
-use super::{Alive, Commons, Input, InputSettings, OpenError};
+use super::{Input, InputSettings, OpenError, Opening};
 use crate::counters::InputCounters;
-use crate::framing::Framing;
 use crate::limits::PIPE_BYTES;
 use crate::report::{InputEnded, ReadFailed, report};
 use crate::writer::stream::Stream;
@@ -29,13 +28,8 @@ pub(super) struct Stdin {
     stop: Option<OwnedFd>,
 }
 
-pub(super) fn open(
-    name: &str,
-    framing: &'static Framing,
-    stream: Arc<Stream>,
-    commons: &Commons,
-    alive: Alive,
-) -> Result<Stdin, OpenError> {
+pub(super) fn open(opening: Opening<'_>) -> Result<Stdin, OpenError> {
+    let Opening { name, framing, stream, commons, alive } = opening;
     let counters = Arc::new(InputCounters::default());
     let mut connection = Connection::new(framing, stream, &counters, commons);
     let failed = |error| OpenError::io("standard input".as_ref(), "cannot read it")(error);

@@ -16,7 +16,7 @@ use super::found_file::FoundFile;
 use super::reading::read_to_end;
 use super::socket::{self, Bound, InTheWay};
 use super::unread::unread_bytes;
-use super::{Alive, Commons, Input, InputKind, InputSettings, OpenError};
+use super::{Alive, Commons, Input, InputKind, InputSettings, OpenError, Opening};
 use crate::clock;
 use crate::counters::InputCounters;
 use crate::framing::Framing;
@@ -57,14 +57,8 @@ struct Open {
     write_halves: HashMap<u64, OwnedWriteHalf>,
 }
 
-pub(super) fn open(
-    name: &str,
-    place: &Place,
-    framing: &'static Framing,
-    stream: Arc<Stream>,
-    commons: &Commons,
-    alive: Alive,
-) -> Result<UnixStreamInput, OpenError> {
+pub(super) fn open(place: &Place, opening: Opening<'_>) -> Result<UnixStreamInput, OpenError> {
+    let Opening { name, framing, stream, commons, alive } = opening;
     let Bound { listener, replaced_stale, found_file } =
         socket::listen_at(place, InTheWay::TakeFile)?;
     let listener = UnixListener::from_std(listener);

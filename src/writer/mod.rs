@@ -4,13 +4,17 @@
 //! [`stream_writer`] is the thread that owns both; [`stream`] is what producers hold.
 
 pub mod disk;
+pub mod file_status;
 pub mod log_file;
+pub mod order;
 pub mod queue;
 pub mod retry;
 mod settings;
+mod spare;
 pub mod stream;
 pub mod stream_writer;
 pub mod tee;
+mod telling;
 pub mod wake;
 
 pub use settings::{StreamSettings, SyncPolicy};

@@ -10,14 +10,12 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::wake;
+use super::{spare, wake};
 use crate::block::Block;
 use crate::clock;
 use crate::counters::StreamCounters;
 use crate::formatting::Expansion;
-use crate::limits::{
-    BLOCK_BYTES, BLOCK_CAPACITY, READ_BYTES_MAX, READ_BYTES_MIN, SPARE_BLOCKS_MAX,
-};
+use crate::limits::{BLOCK_BYTES, READ_BYTES_MAX, READ_BYTES_MIN};
 use crate::pipeline::Accepted;
 
 /// What the writer is to do next.
@@ -367,30 +365,5 @@ impl<Order> Queue<Order> {
 
     pub(super) fn wake_writer(&self) {
         self.writer.notify_one();
-    }
-}
-
-/// Memory of written blocks, for the next ones of any queue: a stream that is busy for a moment
-/// does not keep what it used.
-mod spare {
-    use super::{BLOCK_CAPACITY, Mutex, PoisonError, SPARE_BLOCKS_MAX};
-
-    static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
-
-    pub(super) fn take() -> Vec<u8> {
-        let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        // The kernel gives the pages of it that are used, as they are used.
-        spare.unwrap_or_else(|| Vec::with_capacity(BLOCK_CAPACITY))
-    }
-
-    pub(super) fn give_back(memory: Vec<u8>) {
-        // A larger one is one stream's exception.
-        if memory.capacity() != BLOCK_CAPACITY {
-            return;
-        }
-        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < SPARE_BLOCKS_MAX {
-            spare.push(memory);
-        }
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::order::Order;
 use super::queue::Queue;
-use super::stream_writer::Order;
 use super::tee::Tee;
 use crate::block::Block;
 use crate::clock;

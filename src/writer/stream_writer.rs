@@ -1,65 +1,26 @@
 //! One stream's writer: a thread that owns the file, so that a hanging disk holds up nobody else.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
-use std::{fmt, io};
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::disk::{Disk, Missing, OpenError};
+use super::file_status::SharedFileStatus;
 use super::log_file::{Left, LogFile, Reopened};
+use super::order::Order;
 use super::queue::{Queue, Step, Wants};
 use super::retry::Backoff;
 use super::settings::SyncPolicy;
+use super::telling::Telling;
 use crate::clock;
 use crate::limits::{CREATE_AFTER_SIGNAL, WRITER_STACK_BYTES};
 use crate::place::Place;
-use crate::report::{
-    Complaint, FileLost, FragmentEnded, LeftWithError, ReopenKept, Reopened as ReopenedReport,
-    StreamResumed, StreamStalled, SyncFailed, report,
-};
 use crate::stream_name::StreamName;
-
-/// What a writer can be told to do.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Order {
-    /// Leave the file and open the path again.
-    Reopen {
-        /// Whether a missing file is made at once; else only after 100 ms.
-        missing: Missing,
-    },
-    /// Go on with this file and this policy.
-    Settings {
-        /// The file.
-        file: Place,
-        /// When it is synced.
-        sync: SyncPolicy,
-    },
-    /// The program wants to end: try again at once, and often.
-    Hurry,
-}
 
 /// A writer's queue.
 pub type WriterQueue = Queue<Order>;
-
-/// What the writer tells of its file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FileStatus {
-    /// Where it is.
-    pub path: PathBuf,
-    /// The inode of the open file, if one is open.
-    pub inode: Option<u64>,
-    /// Whether the file takes nothing, or there is none.
-    pub stalled: bool,
-    /// The last file said at its end that something may not be stored.
-    pub closed_with_error: bool,
-    /// The last error, also of a file that has recovered.
-    pub last_error: Option<String>,
-}
-
-/// Where a [`FileStatus`] is kept.
-pub type SharedFileStatus = Arc<Mutex<FileStatus>>;
 
 /// What a started writer will tell.
 #[derive(Debug)]
@@ -82,15 +43,12 @@ enum Waiting {
 
 /// The writer of one stream.
 pub struct StreamWriter<D: Disk> {
-    stream: StreamName,
     queue: Arc<WriterQueue>,
     log: LogFile<D>,
     sync: SyncPolicy,
-    status: SharedFileStatus,
+    tells: Telling,
     waiting: Waiting,
     backoff: Backoff,
-    complaint: Complaint,
-    stall_was_told: bool,
     hurry: bool,
     sync_at: Option<Instant>,
     /// The inode of the file that was left, while there is no other yet.
@@ -106,17 +64,14 @@ impl<D: Disk + 'static> StreamWriter<D> {
         file: Place,
         sync: SyncPolicy,
     ) -> StreamWriter<D> {
-        let path = file.path.clone();
+        let tells = Telling::new(stream, file.path.clone());
         StreamWriter {
-            stream,
             queue,
             log: LogFile::new(disk, file),
             sync,
-            status: Arc::new(Mutex::new(FileStatus { path, ..FileStatus::default() })),
+            tells,
             waiting: Waiting::Nothing,
             backoff: Backoff::default(),
-            complaint: Complaint::default(),
-            stall_was_told: false,
             hurry: false,
             sync_at: None,
             left: None,
@@ -125,7 +80,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
 
     /// What it tells of its file.
     pub fn status(&self) -> SharedFileStatus {
-        self.status.clone()
+        self.tells.status()
     }
 
     /// Runs it on a thread of its own until its queue is closed and empty.
@@ -135,7 +90,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
     {
         let (tell_opened, opened) = oneshot::channel();
         let (tell_ended, ended) = oneshot::channel();
-        let thread = std::thread::Builder::new().name(thread_name(&self.stream));
+        let thread = std::thread::Builder::new().name(thread_name(self.tells.stream()));
         thread.stack_size(WRITER_STACK_BYTES).spawn(move || {
             // Whoever asked may be gone; then nobody needs to know.
             tell_opened.send(self.open(Missing::Create)).unwrap_or_default();
@@ -271,25 +226,21 @@ impl<D: Disk + 'static> StreamWriter<D> {
                 Ok(())
             }
             Reopened::New { old, unterminated } => {
-                let path = self.log.place().path.display().to_string();
                 if unterminated {
-                    report(&FragmentEnded { stream: &self.stream, path: &path });
+                    self.tells.fragment_ended();
                 }
                 if let Some(old) = old {
                     self.left(&old);
                 }
                 if let (Some(from), Some(to)) = (self.left.take(), self.log.identity()) {
-                    let (stream, path, to) = (&self.stream, &path, &to.inode);
-                    report(&ReopenedReport { stream, path, from: &from, to });
+                    self.tells.reopened(from, to.inode);
                     self.queue.count(|counters| counters.reopens += 1);
                 }
                 self.opened();
                 Ok(())
             }
             Reopened::Kept(error) => {
-                let path = self.log.place().path.display().to_string();
-                report(&ReopenKept { stream: &self.stream, path: &path, error: &error });
-                self.set_last_error(&error);
+                self.tells.kept(&error);
                 Err(error)
             }
             Reopened::Closed { error, old } => {
@@ -303,7 +254,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
                 Err(error)
             }
         };
-        self.publish_inode();
+        self.tells.set_inode(self.log.identity().map(|identity| identity.inode));
         result
     }
 
@@ -322,9 +273,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
             self.queue.count(|counters| counters.torn_left += 1);
         }
         if let Some(error) = &old.error {
-            report(&LeftWithError { stream: &self.stream, inode: &old.identity.inode, error });
-            lock(&self.status).closed_with_error = true;
-            self.set_last_error(error);
+            self.tells.left_with_error(old.identity.inode, error);
         }
     }
 
@@ -334,66 +283,36 @@ impl<D: Disk + 'static> StreamWriter<D> {
             return;
         }
         self.waiting = Waiting::Nothing;
-        let mut status = lock(&self.status);
-        if std::mem::take(&mut status.stalled) {
-            let path = status.path.display().to_string();
-            drop(status);
+        if self.tells.resumed() {
             self.backoff = Backoff::default();
-            if std::mem::take(&mut self.stall_was_told) {
-                report(&StreamResumed { stream: &self.stream, path: &path });
-            }
         }
     }
 
     /// The file takes nothing now.
     fn stalled(&mut self, error: &io::Error) {
-        let pause = self.wait_to_retry(error);
-        if self.complaint.is_due(clock::instant()) {
-            self.stall_was_told = true;
-            let pending = self.queue.snapshot();
-            report(&StreamStalled {
-                stream: &self.stream,
-                path: &self.log.place().path.display(),
-                error: &error,
-                pending_lines: &pending.pending_lines,
-                pending_bytes: &pending.pending_bytes,
-                retry_in: &pause,
-                hint: &hint(error),
-            });
-        }
+        let pause = self.wait_to_retry();
+        self.tells.stalled(error, &self.queue.snapshot(), pause);
     }
 
     /// There is no file now.
     fn closed(&mut self, error: &OpenError) {
-        let pause = self.wait_to_retry(error);
-        if self.complaint.is_due(clock::instant()) {
-            self.stall_was_told = true;
-            let io = if let OpenError::Io(io) = error { hint(io) } else { "" };
-            report(&FileLost {
-                stream: &self.stream,
-                path: &self.log.place().path.display(),
-                error,
-                retry_in: &pause,
-                hint: &io,
-            });
-        }
+        let pause = self.wait_to_retry();
+        self.tells.lost(error, pause);
     }
 
-    fn wait_to_retry(&mut self, error: &dyn fmt::Display) -> impl fmt::Display + use<D> {
+    fn wait_to_retry(&mut self) -> Duration {
         if self.hurry {
             self.backoff = Backoff::default();
         }
         let pause = self.backoff.next_pause();
         self.waiting = Waiting::ToRetry(clock::instant() + pause);
-        self.set_last_error(error);
-        lock(&self.status).stalled = true;
-        humantime::format_duration(pause)
+        pause
     }
 
     fn set(&mut self, file: Place, sync: SyncPolicy) {
         self.sync = sync;
         let moves = file.path != self.log.place().path;
-        lock(&self.status).path = file.path.clone();
+        self.tells.set_path(file.path.clone());
         if moves {
             // The answer is in the status and the report.
             self.go_on_at(file, Missing::Create).unwrap_or_default();
@@ -418,8 +337,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
     fn sync_now(&mut self) {
         self.sync_at = None;
         if let Err(error) = self.log.sync() {
-            report(&SyncFailed { stream: &self.stream, error: &error });
-            self.set_last_error(&error);
+            self.tells.sync_failed(&error);
         }
     }
 
@@ -427,32 +345,6 @@ impl<D: Disk + 'static> StreamWriter<D> {
         if let Some(old) = self.log.leave(self.sync != SyncPolicy::Never) {
             self.left(&old);
         }
-    }
-
-    fn set_last_error(&self, error: &dyn fmt::Display) {
-        lock(&self.status).last_error = Some(error.to_string());
-    }
-
-    fn publish_inode(&self) {
-        lock(&self.status).inode = self.log.identity().map(|identity| identity.inode);
-    }
-}
-
-fn lock(status: &SharedFileStatus) -> std::sync::MutexGuard<'_, FileStatus> {
-    status.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What whoever is on call can do about it.
-fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::StorageFull => "make room on the file system",
-        io::ErrorKind::QuotaExceeded => "make room within the quota",
-        io::ErrorKind::FileTooLarge => "rotate the file, or raise LimitFSIZE=",
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "in a systemd unit the directory belongs into ReadWritePaths="
-        }
-        io::ErrorKind::PermissionDenied => "the agent's user must be able to write there",
-        _ => "",
     }
 }
 

@@ -8,7 +8,8 @@ use logagent::pipeline::Accepted;
 use logagent::writer::SyncPolicy;
 use logagent::writer::disk::{Missing, OpenError};
 use logagent::writer::log_file::{LogFile, Reopened};
-use logagent::writer::stream_writer::{Order, StreamWriter, WriterQueue};
+use logagent::writer::order::Order;
+use logagent::writer::stream_writer::{StreamWriter, WriterQueue};
 use nix::errno::Errno;
 
 use crate::faulty_disk::{Bystander, Fault, FaultyDisk, Operation, Seen};
@@ -41,7 +42,7 @@ fn open(records: &[&str], plan: &[(Operation, Fault)]) -> (FaultyDisk, LogFile<F
         record(text).append_to(&mut block);
         disk.world().oracle.accept(record(text));
     }
-    let _ = log.load(block);
+    log.load(block);
     disk.world().plan = plan.iter().copied().collect();
     (disk, log)
 }
@@ -167,7 +168,7 @@ fn a_fragment_gets_its_newline_once_even_if_that_fails_at_first() {
         record(text).append_to(&mut block);
         disk.world().oracle.accept(record(text));
     }
-    let _ = log.load(block);
+    log.load(block);
     disk.world().plan = [FULL].into();
     assert!(log.flush().error.is_some());
     assert!(log.flush().error.is_none());

@@ -7,7 +7,8 @@ use std::time::Duration;
 use logagent::clock;
 use logagent::formatting::Expansion;
 use logagent::writer::disk::Missing;
-use logagent::writer::stream_writer::{Order, Started, StreamWriter, WriterQueue};
+use logagent::writer::order::Order;
+use logagent::writer::stream_writer::{Started, StreamWriter, WriterQueue};
 use logagent::writer::{SyncPolicy, wake};
 use nix::errno::Errno;
 
@@ -44,9 +45,13 @@ impl Running {
     }
 
     fn wait_until_written(&self) {
+        self.wait_until("all is written", |_| self.queue.snapshot().pending_lines == 0);
+    }
+
+    fn wait_until(&self, what: &str, is_so: impl Fn(&FaultyDisk) -> bool) {
         let end = clock::instant() + DEADLINE;
-        while self.queue.snapshot().pending_lines > 0 {
-            assert!(clock::instant() < end, "never written: {:?}", self.queue.snapshot());
+        while !is_so(&self.disk) {
+            assert!(clock::instant() < end, "never: {what}: {:?}", self.queue.snapshot());
             std::thread::yield_now();
         }
     }
@@ -187,6 +192,7 @@ fn a_file_that_nobody_makes_after_a_signal_is_made_in_the_end() {
     let running = start(disk(), 1 << 20);
     running.disk.world().rename(&place(0).path, &place(1).path);
     running.queue.order(Order::Reopen { missing: Missing::Leave });
+    running.wait_until("the old file is left", |disk| disk.world().open_files().is_empty());
     running.send(&record("abc"));
     running.wait_until_written();
     let disk = running.disk.clone();

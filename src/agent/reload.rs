@@ -1,0 +1,114 @@
+//! Reload: the difference of two configurations is applied to what runs.
+
+use super::{Agent, chain};
+use crate::config::{AgentSettings, Config, Diff, diff};
+use crate::report::{ConfigurationApplied, InputFailed, RestartNeeded, StreamFailed, report};
+use crate::stream_name::StreamName;
+use crate::writer::StreamSettings;
+
+impl Agent {
+    /// Goes on with another configuration. What is in both is not touched.
+    pub fn reload(&mut self, config: Config) {
+        let Diff { agent, .. } = diff(&self.config, &config);
+        if let Some(changed) = agent {
+            self.change_agent_settings(&changed);
+        }
+        let config = Config { agent: self.config.agent.clone(), ..config };
+        let change = diff(&self.config, &config);
+        self.config = config;
+        self.apply(&change);
+        report(&ConfigurationApplied {
+            streams_added: &change.streams_added.len(),
+            streams_removed: &change.streams_removed.len(),
+            inputs_added: &change.inputs_added.len(),
+            inputs_removed: &change.inputs_removed.len(),
+            changed: &(change.streams_changed.len() + change.inputs_changed.len()),
+        });
+    }
+
+    /// Of these only the grace can change while running.
+    fn change_agent_settings(&mut self, changed: &AgentSettings) {
+        self.config.agent.grace = changed.grace;
+        let running = &self.config.agent;
+        let differ = [
+            ("pid-file", running.pid_file != changed.pid_file),
+            ("control", running.control != changed.control),
+            ("max-connections", running.connections_max != changed.connections_max),
+            ("max-streams", running.streams_max != changed.streams_max),
+            ("partial-memory", running.partial_bytes_max != changed.partial_bytes_max),
+        ];
+        let names: Vec<&str> = differ.iter().filter(|(_, d)| *d).map(|(name, _)| *name).collect();
+        if !names.is_empty() {
+            report(&RestartNeeded { settings: &names.join(", ") });
+        }
+    }
+
+    /// What fails is told, and taken out of the configuration: the next reload tries it again.
+    fn apply(&mut self, change: &Diff) {
+        for (name, settings) in &change.streams_added {
+            if self.rename_stream(change, name, settings) {
+                continue;
+            }
+            if let Err(error) = self.add_stream(name, settings) {
+                report(&StreamFailed { stream: name, error: &error });
+                self.config.streams.remove(name);
+            }
+        }
+        for (name, settings) in &change.streams_changed {
+            if let Some(running) = self.streams.get(name) {
+                running.set(settings);
+            }
+        }
+        for name in &change.inputs_removed {
+            if let Some(mut removed) = self.inputs.remove(name) {
+                removed.input.close();
+                self.closing_inputs.push(removed);
+            }
+        }
+        let renamed: Vec<_> = (change.inputs_renamed.iter())
+            .filter_map(|(old, new)| Some((new, self.inputs.remove(old)?)))
+            .collect();
+        for (new, running) in renamed {
+            self.inputs.insert(new.clone(), running);
+        }
+        for (name, settings) in &change.inputs_changed {
+            let stream = self.stream(&settings.stream);
+            if let (Some(running), Some(stream)) = (self.inputs.get_mut(name), stream)
+                && let Err(error) = running.input.set(settings, stream)
+            {
+                report(&InputFailed { input: name, error: &chain(&error) });
+            }
+        }
+        for (name, settings) in &change.inputs_added {
+            if let Err(error) = self.add_input(name, settings) {
+                report(&InputFailed { input: name, error: &chain(&error) });
+                self.config.inputs.remove(name);
+            }
+        }
+        for name in &change.streams_removed {
+            if let Some(mut removed) = self.streams.remove(name) {
+                removed.let_go();
+                self.retired.push(removed);
+            }
+        }
+    }
+
+    /// A stream that takes over the file of one that is removed is that stream under another name:
+    /// connections to the old one go on writing to the same file.
+    fn rename_stream(
+        &mut self,
+        change: &Diff,
+        name: &StreamName,
+        settings: &StreamSettings,
+    ) -> bool {
+        let has_file = |old: &&StreamName| {
+            let running = self.streams.get(*old);
+            running.is_some_and(|running| running.file_status().path == settings.file.path)
+        };
+        let Some(old) = change.streams_removed.iter().find(has_file) else { return false };
+        let Some(mut running) = self.streams.remove(old) else { return false };
+        running.rename(name, settings);
+        self.streams.insert(name.clone(), running);
+        true
+    }
+}

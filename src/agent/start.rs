@@ -1,0 +1,107 @@
+//! Start: files first, inputs last, and everything that is wrong at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc};
+
+use super::{Agent, Ended, Failure, Outcome, Phase, descriptors};
+use crate::clock;
+use crate::config::Config;
+use crate::input::{Commons, InputKind};
+use crate::limits::START_OPEN_MAX;
+use crate::pipeline::PartialMemory;
+use crate::writer::tee::{Tee, TeePolicy};
+
+impl Agent {
+    /// Opens every file of `config`; nothing is read yet. Whatever is wrong is told at once. `tee`
+    /// copies every line to the standard output.
+    pub async fn start(config: Config, tee: Option<TeePolicy>) -> Result<Agent, Failure> {
+        let connections_max = descriptors::raise_limit(&config);
+        // Unbounded, but never longer than the number of inputs and streams.
+        let (tell_ended, ended) = mpsc::unbounded_channel();
+        let mut agent = Agent {
+            config: Config { agent: config.agent.clone(), ..Config::default() },
+            phase: Phase::Starting,
+            started_at: clock::instant(),
+            streams: BTreeMap::new(),
+            retired: Vec::new(),
+            inputs: BTreeMap::new(),
+            inputs_to_open: BTreeMap::new(),
+            closing_inputs: Vec::new(),
+            commons: Commons {
+                connections: Arc::new(Semaphore::new(connections_max)),
+                connections_max,
+                memory: PartialMemory::new(config.agent.partial_bytes_max),
+                full_told: Arc::default(),
+            },
+            tee: None,
+            tee_is_open: false,
+            next_id: 0,
+            tell_ended,
+            ended,
+            ended_outcome: Outcome::default(),
+        };
+        if let Some(policy) = tee {
+            agent.start_tee(policy)?;
+        }
+        agent.open_files(&config).await?;
+        agent.config.streams = config.streams;
+        agent.inputs_to_open = config.inputs;
+        Ok(agent)
+    }
+
+    fn start_tee(&mut self, policy: TeePolicy) -> Result<(), Failure> {
+        let (tee, ended) = Tee::start(policy).map_err(Failure::system)?;
+        self.tell_when(ended, Ended::Tee);
+        self.tee = Some(tee);
+        self.tee_is_open = true;
+        Ok(())
+    }
+
+    async fn open_files(&mut self, config: &Config) -> Result<(), Failure> {
+        let mut opening = Vec::new();
+        for (name, settings) in &config.streams {
+            let opened = self.add_stream(name, settings).map_err(Failure::system)?;
+            opening.push((settings.file.path.clone(), opened));
+        }
+        let deadline = tokio::time::Instant::from_std(clock::instant() + START_OPEN_MAX);
+        let mut failures = Vec::new();
+        for (path, opened) in opening {
+            // A file system that hangs holds up only its own stream.
+            if let Ok(Ok(Err(error))) = tokio::time::timeout_at(deadline, opened).await
+                && let Some(failure) = Failure::of_file(&path, &error)
+            {
+                failures.push(failure);
+            }
+        }
+        Failure::all(failures)
+    }
+
+    /// Opens every input and begins to read. After a failure [`Agent::abandon`] it: a client may
+    /// have been quick.
+    pub fn open_inputs(&mut self) -> Result<(), Failure> {
+        let inputs = std::mem::take(&mut self.inputs_to_open);
+        let (stdin, others): (Vec<_>, Vec<_>) =
+            inputs.iter().partition(|(_, settings)| settings.kind == InputKind::Stdin);
+        let mut failures = Vec::new();
+        for (name, settings) in others {
+            failures.extend(self.add_input(name, settings).err().map(Failure::of_input));
+        }
+        Failure::all(failures)?;
+        // Last: what is read from a pipe cannot be put back.
+        for (name, settings) in stdin {
+            self.add_input(name, settings).map_err(Failure::of_input)?;
+        }
+        self.config.inputs = inputs;
+        self.phase = Phase::Running;
+        Ok(())
+    }
+
+    /// Ends an agent that did not come up: what clients have sent is written all the same.
+    pub async fn abandon(&mut self) {
+        self.drain();
+        self.stop_reading();
+        self.wait_until_drained(START_OPEN_MAX).await;
+    }
+}

@@ -1,0 +1,24 @@
+//! Orders: what a writer can be told to do.
+
+use super::disk::Missing;
+use super::settings::SyncPolicy;
+use crate::place::Place;
+
+/// What a writer can be told to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Leave the file and open the path again.
+    Reopen {
+        /// Whether a missing file is made at once; else only after 100 ms.
+        missing: Missing,
+    },
+    /// Go on with this file and this policy.
+    Settings {
+        /// The file.
+        file: Place,
+        /// When it is synced.
+        sync: SyncPolicy,
+    },
+    /// The program wants to end: try again at once, and often.
+    Hurry,
+}

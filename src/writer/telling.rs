@@ -1,0 +1,145 @@
+//! What a writer tells of its file: always in the status, and in messages as far as somebody can
+//! read them.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{fmt, io};
+
+use super::disk::OpenError;
+use super::file_status::{FileStatus, SharedFileStatus};
+use super::queue::Snapshot;
+use crate::clock;
+use crate::report::{
+    Complaint, FileLost, FragmentEnded, LeftWithError, ReopenKept, Reopened, StreamResumed,
+    StreamStalled, SyncFailed, report,
+};
+use crate::stream_name::StreamName;
+
+#[derive(Debug)]
+pub(super) struct Telling {
+    stream: StreamName,
+    status: SharedFileStatus,
+    complaint: Complaint,
+    /// The last stall was told, so its end will be.
+    stall_was_told: bool,
+}
+
+impl Telling {
+    pub(super) fn new(stream: StreamName, path: PathBuf) -> Telling {
+        let status = Arc::new(Mutex::new(FileStatus { path, ..FileStatus::default() }));
+        Telling { stream, status, complaint: Complaint::default(), stall_was_told: false }
+    }
+
+    pub(super) fn stream(&self) -> &StreamName {
+        &self.stream
+    }
+
+    pub(super) fn status(&self) -> SharedFileStatus {
+        self.status.clone()
+    }
+
+    pub(super) fn set_path(&self, path: PathBuf) {
+        self.lock().path = path;
+    }
+
+    pub(super) fn set_inode(&self, inode: Option<u64>) {
+        self.lock().inode = inode;
+    }
+
+    pub(super) fn fragment_ended(&self) {
+        report(&FragmentEnded { stream: &self.stream, path: &self.path() });
+    }
+
+    pub(super) fn reopened(&self, from: u64, to: u64) {
+        let path = self.path();
+        report(&Reopened { stream: &self.stream, path: &path, from: &from, to: &to });
+    }
+
+    pub(super) fn kept(&self, error: &OpenError) {
+        self.set_last_error(error);
+        report(&ReopenKept { stream: &self.stream, path: &self.path(), error });
+    }
+
+    pub(super) fn left_with_error(&self, inode: u64, error: &io::Error) {
+        self.lock().closed_with_error = true;
+        self.set_last_error(error);
+        report(&LeftWithError { stream: &self.stream, inode: &inode, error });
+    }
+
+    pub(super) fn sync_failed(&self, error: &io::Error) {
+        self.set_last_error(error);
+        report(&SyncFailed { stream: &self.stream, error });
+    }
+
+    /// The file takes bytes; returns whether it did not before.
+    pub(super) fn resumed(&mut self) -> bool {
+        let was_stalled = std::mem::take(&mut self.lock().stalled);
+        if was_stalled && std::mem::take(&mut self.stall_was_told) {
+            report(&StreamResumed { stream: &self.stream, path: &self.path() });
+        }
+        was_stalled
+    }
+
+    /// The file takes nothing; it is tried again after `pause`.
+    pub(super) fn stalled(&mut self, error: &io::Error, pending: &Snapshot, pause: Duration) {
+        if self.stall_is_to_be_told(error) {
+            report(&StreamStalled {
+                stream: &self.stream,
+                path: &self.path(),
+                error,
+                pending_lines: &pending.pending_lines,
+                pending_bytes: &pending.pending_bytes,
+                retry_in: &humantime::format_duration(pause),
+                hint: &hint(error),
+            });
+        }
+    }
+
+    /// There is no file; opening it is tried again after `pause`.
+    pub(super) fn lost(&mut self, error: &OpenError, pause: Duration) {
+        if self.stall_is_to_be_told(error) {
+            report(&FileLost {
+                stream: &self.stream,
+                path: &self.path(),
+                error,
+                retry_in: &humantime::format_duration(pause),
+                hint: &if let OpenError::Io(error) = error { hint(error) } else { "" },
+            });
+        }
+    }
+
+    fn stall_is_to_be_told(&mut self, error: &dyn fmt::Display) -> bool {
+        self.set_last_error(error);
+        self.lock().stalled = true;
+        let is_due = self.complaint.is_due(clock::instant());
+        self.stall_was_told |= is_due;
+        is_due
+    }
+
+    fn set_last_error(&self, error: &dyn fmt::Display) {
+        self.lock().last_error = Some(error.to_string());
+    }
+
+    fn path(&self) -> String {
+        self.lock().path.display().to_string()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, FileStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What whoever is on call can do about it.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull => "make room on the file system",
+        io::ErrorKind::QuotaExceeded => "make room within the quota",
+        io::ErrorKind::FileTooLarge => "rotate the file, or raise LimitFSIZE=",
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "in a systemd unit the directory belongs into ReadWritePaths="
+        }
+        io::ErrorKind::PermissionDenied => "the agent's user must be able to write there",
+        _ => "",
+    }
+}
