@@ -332,7 +332,11 @@ fn after_sigkill_the_next_agent_goes_on_and_no_line_is_harmed() {
         wait_until("it is dead", || agent.end_so_far().is_some());
         clients.abandon();
     }
-    place.start_again().stop();
+    let agent = place.start_again();
+    let last = numbered_line(rounds * 5, 0);
+    UnixStream::connect(place.path("web.sock")).unwrap().write_all(&last).unwrap();
+    agent.wait_for_lines("web", 1);
+    agent.stop();
     let mut checker = Checker::new();
     // Each kill may have cut one write(2).
     checker.accept_fragments(rounds);

@@ -23,43 +23,66 @@ fn inputs(streams: &[String]) -> String {
     streams.iter().map(input).collect()
 }
 
-/// Rotates all logs so often while clients send, some to each stream. Returns what was sent to each
-/// when it is written.
-#[track_caller]
-fn rotate_under_load(
+/// What is rotated so often, and how many clients of each stream send how much meanwhile.
+struct Load<'a> {
+    streams: &'a [String],
+    clients_of_each: usize,
+    lines_per_ms: u64,
     rotations: u64,
-    logrotate: &Logrotate,
-    (place, agent): (&Place, &Agent),
-    (streams, clients_of_each, lines_per_ms): (&[String], usize, u64),
-) -> Vec<Sent> {
-    let gate = Gate::closed();
-    let connect = |(index, stream): (usize, &String)| {
-        let socket = place.path(&format!("{stream}.sock"));
-        let numbers = index * clients_of_each..(index + 1) * clients_of_each;
-        Clients::connect(&socket, numbers, u64::MAX, Writes::CutAnywhere, &gate)
-    };
-    let clients: Vec<_> = streams.iter().enumerate().map(connect).collect();
-    gate.trickle_during(lines_per_ms, || {
-        for _ in 0..rotations {
-            let before = clients[0].lines_sent();
-            wait_until("the clients send", || clients[0].lines_sent() > before);
-            logrotate.rotate();
-            // With nocreate it takes a while.
-            wait_until("the files are there again", || {
-                streams.iter().all(|stream| place.log(stream).exists())
-            });
+    next: Next,
+}
+
+/// When the next rotation comes.
+#[derive(PartialEq)]
+enum Next {
+    AtOnce,
+    /// As in life, where hours lie between two.
+    WhenReopened,
+}
+
+impl Load<'_> {
+    /// Returns what was sent to each stream, when it is written.
+    #[track_caller]
+    fn rotate(&self, place: &Place, agent: &Agent, logrotate: &Logrotate) -> Vec<Sent> {
+        let gate = Gate::closed();
+        let connect = |(index, stream): (usize, &String)| {
+            let socket = place.path(&format!("{stream}.sock"));
+            let numbers = index * self.clients_of_each..(index + 1) * self.clients_of_each;
+            Clients::connect(&socket, numbers, u64::MAX, Writes::CutAnywhere, &gate)
+        };
+        let clients: Vec<_> = self.streams.iter().enumerate().map(connect).collect();
+        gate.trickle_during(self.lines_per_ms, || {
+            for _ in 0..self.rotations {
+                let before = clients[0].lines_sent();
+                wait_until("the clients send", || clients[0].lines_sent() > before);
+                logrotate.rotate();
+                for stream in self.streams {
+                    self.wait_for_next(place, agent, stream);
+                }
+            }
+        });
+        let sent: Vec<_> = clients.into_iter().map(Clients::finish).collect();
+        for (stream, sent) in self.streams.iter().zip(&sent) {
+            agent.wait_for_lines(stream, self.clients_of_each as u64 * sent.lines);
         }
-    });
-    let sent: Vec<_> = clients.into_iter().map(Clients::finish).collect();
-    for (stream, sent) in streams.iter().zip(&sent) {
-        agent.wait_for_lines(stream, clients_of_each as u64 * sent.lines);
+        sent
     }
-    sent
+
+    fn wait_for_next(&self, place: &Place, agent: &Agent, stream: &str) {
+        let log = place.log(stream);
+        // With nocreate it takes a while.
+        wait_until("the file is there again", || log.exists());
+        if self.next == Next::WhenReopened {
+            let inode = fs::metadata(&log).unwrap().ino();
+            let pointer = format!("/streams/{stream}/inode");
+            wait_until("it is open", || agent.status_of(&pointer) == inode);
+        }
+    }
 }
 
 /// One stream, `web`, of ten clients; logrotate with `directives`. Returns how many lines are lost.
 #[track_caller]
-fn lost_with(directives: &str, postrotate: &str) -> u64 {
+fn lost_with(directives: &str, postrotate: &str, next: Next) -> u64 {
     let _machine = whole_machine();
     let place = Place::new();
     let streams = ["web".to_owned()];
@@ -69,8 +92,9 @@ fn lost_with(directives: &str, postrotate: &str) -> u64 {
         &format!("@/log/*.log {{\n rotate 1000\n{directives}\n{postrotate}\n}}\n"),
     );
     let rotations = scale(25, 200);
-    let load = (streams.as_slice(), 10, 10);
-    let sent = rotate_under_load(rotations, &logrotate, (&place, &agent), load);
+    let streams = streams.as_slice();
+    let load = Load { streams, clients_of_each: 10, lines_per_ms: 10, rotations, next };
+    let sent = load.rotate(&place, &agent, &logrotate);
     agent.stop();
     let files = rotated(&place.log("web"));
     assert_eq!(files.len() as u64, rotations + 1);
@@ -81,17 +105,18 @@ fn lost_with(directives: &str, postrotate: &str) -> u64 {
 
 #[test]
 fn logrotate_with_create_and_the_pid_file_hook_loses_nothing() {
-    assert_eq!(lost_with("create 0640 root root", POSTROTATE), 0, "lines lost");
+    assert_eq!(lost_with("create 0640 root root", POSTROTATE, Next::AtOnce), 0, "lines lost");
 }
 
 #[test]
 fn logrotate_with_nocreate_loses_nothing() {
-    assert_eq!(lost_with("nocreate", POSTROTATE), 0, "lines lost");
+    assert_eq!(lost_with("nocreate", POSTROTATE, Next::AtOnce), 0, "lines lost");
 }
 
 #[test]
 fn logrotate_with_delayed_compression_loses_nothing() {
-    assert_eq!(lost_with("create\ncompress\ndelaycompress", POSTROTATE), 0, "lines lost");
+    let directives = "create\ncompress\ndelaycompress";
+    assert_eq!(lost_with(directives, POSTROTATE, Next::WhenReopened), 0, "lines lost");
 }
 
 /// A signal asks and does not wait: before logrotate compresses at once, this does.
@@ -111,7 +136,7 @@ const POSTROTATE_WAITS: &str = concat!(
 
 #[test]
 fn logrotate_that_compresses_at_once_but_waits_for_the_new_file_loses_nothing() {
-    assert_eq!(lost_with("create\ncompress", POSTROTATE_WAITS), 0, "lines lost");
+    assert_eq!(lost_with("create\ncompress", POSTROTATE_WAITS, Next::AtOnce), 0, "lines lost");
 }
 
 #[test]
@@ -124,8 +149,9 @@ fn logrotate_with_sharedscripts_loses_nothing_of_several_streams() {
         &place,
         &format!("@/log/*.log {{\n rotate 1000\n create\n sharedscripts\n{POSTROTATE}\n}}\n"),
     );
-    let load = (streams.as_slice(), 3, 5);
-    let sent = rotate_under_load(scale(25, 200), &logrotate, (&place, &agent), load);
+    let (rotations, next) = (scale(25, 200), Next::AtOnce);
+    let load = Load { streams: &streams, clients_of_each: 3, lines_per_ms: 5, rotations, next };
+    let sent = load.rotate(&place, &agent, &logrotate);
     agent.stop();
     for (stream, sent) in streams.iter().zip(sent) {
         Checker::of(&rotated(&place.log(stream))).assert_exactly(&[sent]);
@@ -142,8 +168,9 @@ fn logrotate_of_a_hundred_logs_with_a_hook_for_each_leaves_no_backup() {
         &place,
         &format!("@/log/*.log {{\n rotate 1000\n create\n nosharedscripts\n{POSTROTATE}\n}}\n"),
     );
-    let (rotations, load) = (scale(5, 50), (streams.as_slice(), 1, 1));
-    let sent = rotate_under_load(rotations, &logrotate, (&place, &agent), load);
+    let (rotations, next) = (scale(5, 50), Next::AtOnce);
+    let load = Load { streams: &streams, clients_of_each: 1, lines_per_ms: 1, rotations, next };
+    let sent = load.rotate(&place, &agent, &logrotate);
     agent.stop();
     let names = place.files("log");
     let backups: Vec<_> = names.iter().filter(|name| name.contains("backup")).collect();
@@ -163,8 +190,9 @@ fn after_copytruncate_lines_are_appended_whole_from_the_beginning() {
     let logrotate =
         Logrotate::configured(&place, "@/log/*.log {\n rotate 1000\n copytruncate\n}\n");
     let rotations = scale(25, 200);
-    let load = (streams.as_slice(), 10, 10);
-    let sent = rotate_under_load(rotations, &logrotate, (&place, &agent), load);
+    let (streams, next) = (streams.as_slice(), Next::AtOnce);
+    let load = Load { streams, clients_of_each: 10, lines_per_ms: 10, rotations, next };
+    let sent = load.rotate(&place, &agent, &logrotate);
     agent.stop();
 
     let files = rotated(&place.log("web"));
