@@ -17,6 +17,7 @@ mod hostile_clients;
 mod lifecycle;
 mod logrotate;
 mod pipe_mode;
+mod regressions;
 mod reload;
 mod rotation;
 mod sockets;
