@@ -12,9 +12,14 @@ pub struct Block {
     many_newlines: Vec<Range<usize>>,
     /// Records that count as no line, in order.
     records: Vec<Range<usize>>,
+    /// The most bytes that were ever in the memory of `bytes`, and so came from the kernel.
+    touched_bytes: usize,
 }
 
 impl Block {
+    /// What it takes to remember the place of one line.
+    pub const PLACE_BYTES: usize = size_of::<Range<usize>>();
+
     /// An empty block that uses `bytes`' memory.
     pub fn reusing(mut bytes: Vec<u8>) -> Block {
         bytes.clear();
@@ -48,7 +53,8 @@ impl Block {
 
     /// Memory that is held beside the lines' own bytes.
     pub fn extra_bytes(&self) -> usize {
-        (self.many_newlines.capacity() + self.records.capacity()) * size_of::<Range<usize>>()
+        let cut_off = self.touched_bytes.saturating_sub(self.bytes.len());
+        cut_off + (self.many_newlines.capacity() + self.records.capacity()) * Block::PLACE_BYTES
     }
 
     /// Memory held for lines, in bytes.
@@ -61,6 +67,11 @@ impl Block {
         let (lines, result) = append(&mut self.bytes);
         self.lines += lines;
         result
+    }
+
+    /// Remembers that the memory held so many bytes, some of which were cut off again.
+    pub fn touched(&mut self, bytes: usize) {
+        self.touched_bytes = self.touched_bytes.max(bytes);
     }
 
     /// Appends one line, which may hold newlines.

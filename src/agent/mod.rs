@@ -86,14 +86,11 @@ impl Agent {
         name: &StreamName,
         settings: &StreamSettings,
     ) -> std::io::Result<oneshot::Receiver<Result<(), disk::OpenError>>> {
-        // Connections may still hold a stream of this name that was removed before: it is the
-        // same file, so it is the same stream.
-        let kept = self.retired.iter().position(|retired| retired.name() == name);
-        if let Some(kept) = kept
-            && self.retired[kept].take_back()
-        {
+        // Connections may still hold a stream that was removed before: where it is the same file,
+        // it is the same stream.
+        let kept = self.retired.iter_mut().position(|retired| retired.revive(name, settings));
+        if let Some(kept) = kept {
             let running = self.retired.remove(kept);
-            running.set(settings);
             self.streams.insert(name.clone(), running);
             return Ok(oneshot::channel().1);
         }
@@ -105,8 +102,17 @@ impl Agent {
     }
 
     fn add_input(&mut self, name: &str, settings: &InputSettings) -> Result<(), input::OpenError> {
-        // Every input's stream is in the configuration, which was checked.
-        let Some(stream) = self.stream(&settings.stream) else { return Ok(()) };
+        let stream = self.stream(&settings.stream);
+        let stream = stream.ok_or_else(|| input::OpenError::NoStream(settings.stream.clone()))?;
+        let closing = self.closing_inputs.iter_mut().position(|closing| {
+            closing.kind.same_place(&settings.kind) && closing.input.take_back(settings, &stream)
+        });
+        if let Some(closing) = closing {
+            let mut running = self.closing_inputs.remove(closing);
+            running.name = name.to_owned();
+            self.inputs.insert(name.to_owned(), running);
+            return Ok(());
+        }
         let opened = input::open(name, settings, stream, &self.commons)?;
         let id = self.new_id();
         self.tell_when(opened.ended, Ended::Input(id));
@@ -193,8 +199,10 @@ impl Agent {
     pub fn forget(&mut self, ended: Ended) {
         match ended {
             Ended::Input(id) => {
-                let ended = self.all_inputs().find(|running| running.id == id);
-                if let Some(outcome) = ended.map(outcome::of_ended_input) {
+                // What one that was removed left unread is somebody else's now.
+                let at_the_end = self.phase == Phase::Draining;
+                let ended = self.all_inputs().find(|running| running.id == id && at_the_end);
+                if let Some(outcome) = ended.map(outcome::of_input) {
                     self.ended_outcome.add(&outcome);
                 }
                 self.inputs.retain(|_, running| running.id != id);
@@ -243,6 +251,12 @@ impl Agent {
         }
     }
 
+    /// Whether a tee that is to have every line has not got them yet.
+    pub fn waits_for_tee(&self) -> bool {
+        let waits = self.tee.as_ref().is_some_and(|tee| tee.policy() == TeePolicy::Wait);
+        waits && self.tee_is_open
+    }
+
     /// Lets the tee finish, for at most `grace` if it is to wait for its reader, else for a moment.
     pub async fn finish_tee(&mut self, grace: Duration) {
         let Some(tee) = self.tee.take() else { return };
@@ -260,16 +274,15 @@ impl Agent {
         tee.report_dropped();
     }
 
-    /// Says how it ended.
+    /// How it ended.
     pub fn outcome(&self) -> Outcome {
         let mut outcome = self.ended_outcome.clone();
         for running in self.all_streams() {
             outcome.add(&outcome::of_stream(running));
         }
         for running in self.all_inputs() {
-            outcome.add(&outcome::of_running_input(running));
+            outcome.add(&outcome::of_input(running));
         }
-        outcome.report();
         outcome
     }
 }

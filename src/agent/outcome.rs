@@ -45,7 +45,8 @@ impl Outcome {
         self.inputs_failed += other.inputs_failed;
     }
 
-    pub(super) fn report(&self) {
+    /// Tells it.
+    pub fn report(&self) {
         if self.bytes_lost > 0 {
             report(&GaveUp {
                 lines: &self.lines_lost,
@@ -67,23 +68,18 @@ pub(super) fn of_stream(running: &RunningStream) -> Outcome {
         lines_lost: snapshot.pending_lines,
         bytes_lost,
         streams: (bytes_lost > 0).then(|| running.name().to_string()).into_iter().collect(),
-        files_failed: running.file_status().closed_with_error.into(),
+        files_failed: running.file_status().not_stored.into(),
         ..Outcome::default()
     }
 }
 
-/// What an input leaves whose readers have ended.
-pub(super) fn of_ended_input(running: &RunningInput) -> Outcome {
-    let inputs_failed = running.input.counters().failed.load(Relaxed).into();
-    Outcome { inputs_failed, ..Outcome::default() }
-}
-
-/// What an input leaves that is still being read.
-pub(super) fn of_running_input(running: &RunningInput) -> Outcome {
-    let partial_bytes = running.input.counters().partial_bytes.load(Relaxed);
-    let bytes_unread = running.input.unread_bytes() + partial_bytes;
+/// What an input leaves at the end of the program, whether its readers have ended or not.
+pub(super) fn of_input(running: &RunningInput) -> Outcome {
+    let counters = running.input.counters();
+    let bytes_unread = running.input.unread_bytes() + counters.partial_bytes.load(Relaxed);
     if bytes_unread > 0 {
         report(&InputUnread { input: &running.name, bytes: &bytes_unread });
     }
-    Outcome { bytes_unread, ..of_ended_input(running) }
+    let inputs_failed = counters.failed.load(Relaxed).into();
+    Outcome { bytes_unread, inputs_failed, ..Outcome::default() }
 }

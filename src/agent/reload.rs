@@ -2,6 +2,7 @@
 
 use super::{Agent, chain};
 use crate::config::{AgentSettings, Config, Diff, diff};
+use crate::input::{self, InputSettings};
 use crate::report::{ConfigurationApplied, InputFailed, RestartNeeded, StreamFailed, report};
 use crate::stream_name::StreamName;
 use crate::writer::StreamSettings;
@@ -15,8 +16,8 @@ impl Agent {
         }
         let config = Config { agent: self.config.agent.clone(), ..config };
         let change = diff(&self.config, &config);
-        self.config = config;
-        self.apply(&change);
+        let before = std::mem::replace(&mut self.config, config);
+        self.apply(&change, &before);
         report(&ConfigurationApplied {
             streams_added: &change.streams_added.len(),
             streams_removed: &change.streams_removed.len(),
@@ -43,8 +44,8 @@ impl Agent {
         }
     }
 
-    /// What fails is told, and taken out of the configuration: the next reload tries it again.
-    fn apply(&mut self, change: &Diff) {
+    /// What fails is told, and does not count as configured: the next reload tries it again.
+    fn apply(&mut self, change: &Diff, before: &Config) {
         for (name, settings) in &change.streams_added {
             if self.rename_stream(change, name, settings) {
                 continue;
@@ -55,7 +56,7 @@ impl Agent {
             }
         }
         for (name, settings) in &change.streams_changed {
-            if let Some(running) = self.streams.get(name) {
+            if let Some(running) = self.streams.get_mut(name) {
                 running.set(settings);
             }
         }
@@ -72,11 +73,11 @@ impl Agent {
             self.inputs.insert(new.clone(), running);
         }
         for (name, settings) in &change.inputs_changed {
-            let stream = self.stream(&settings.stream);
-            if let (Some(running), Some(stream)) = (self.inputs.get_mut(name), stream)
-                && let Err(error) = running.input.set(settings, stream)
-            {
+            if let Err(error) = self.set_input(name, settings) {
                 report(&InputFailed { input: name, error: &chain(&error) });
+                if let Some(settings) = before.inputs.get(name) {
+                    self.config.inputs.insert(name.clone(), settings.clone());
+                }
             }
         }
         for (name, settings) in &change.inputs_added {
@@ -93,6 +94,15 @@ impl Agent {
         }
     }
 
+    fn set_input(&mut self, name: &str, settings: &InputSettings) -> Result<(), input::OpenError> {
+        let stream = self.stream(&settings.stream);
+        let stream = stream.ok_or_else(|| input::OpenError::NoStream(settings.stream.clone()))?;
+        match self.inputs.get_mut(name) {
+            Some(running) => running.input.set(settings, stream),
+            None => Ok(()),
+        }
+    }
+
     /// A stream that takes over the file of one that is removed is that stream under another name:
     /// connections to the old one go on writing to the same file.
     fn rename_stream(
@@ -101,13 +111,10 @@ impl Agent {
         name: &StreamName,
         settings: &StreamSettings,
     ) -> bool {
-        let has_file = |old: &&StreamName| {
-            let running = self.streams.get(*old);
-            running.is_some_and(|running| running.file_status().path == settings.file.path)
-        };
-        let Some(old) = change.streams_removed.iter().find(has_file) else { return false };
-        let Some(mut running) = self.streams.remove(old) else { return false };
-        running.rename(name, settings);
+        let revived = change.streams_removed.iter().find(|old| {
+            self.streams.get_mut(*old).is_some_and(|running| running.revive(name, settings))
+        });
+        let Some(running) = revived.and_then(|old| self.streams.remove(old)) else { return false };
         self.streams.insert(name.clone(), running);
         true
     }

@@ -1,7 +1,8 @@
 //! A stream and an input while they run.
 
 use std::io;
-use std::sync::{Arc, PoisonError, Weak};
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
 
 use crate::input::{Input, InputKind};
 use crate::stream_name::StreamName;
@@ -29,10 +30,10 @@ pub(super) struct RunningStream {
     queue: Arc<WriterQueue>,
     tee: Option<Arc<Tee>>,
     status: SharedFileStatus,
-    /// Held while the stream is configured.
+    /// The configured one: the writer may be behind.
+    path: PathBuf,
+    /// Held while the stream is configured; connections may hold it longer.
     held: Option<Arc<Stream>>,
-    /// Connections may hold it longer than we do.
-    stream: Weak<Stream>,
 }
 
 impl RunningStream {
@@ -51,9 +52,9 @@ impl RunningStream {
         let lines = settings.lines.clone();
         let stream = Arc::new(Stream::new(name.clone(), queue.clone(), tee.clone(), lines));
         let started = writer.start()?;
-        let (name, weak) = (name.clone(), Arc::downgrade(&stream));
+        let (name, path) = (name.clone(), settings.file.path.clone());
         let held = Some(stream);
-        Ok((RunningStream { id, name, queue, tee, status, held, stream: weak }, started))
+        Ok((RunningStream { id, name, queue, tee, status, path, held }, started))
     }
 
     pub(super) fn id(&self) -> u64 {
@@ -74,34 +75,34 @@ impl RunningStream {
     }
 
     /// Goes on with other settings: lines from the next read on, the file at once.
-    pub(super) fn set(&self, settings: &StreamSettings) {
+    pub(super) fn set(&mut self, settings: &StreamSettings) {
         if let Some(stream) = &self.held {
             stream.set_line_settings(settings.lines.clone());
         }
+        self.path.clone_from(&settings.file.path);
         self.queue.set_bytes_max(settings.queue_bytes_max);
         self.order(Order::Settings { file: settings.file.clone(), sync: settings.sync });
     }
 
-    /// Goes on under another name, in the same file: connections to the old name keep it.
-    pub(super) fn rename(&mut self, name: &StreamName, settings: &StreamSettings) {
+    /// Goes on under this name, if it writes to this file and its writer is still there.
+    /// Connections that were accepted before stay as they are.
+    pub(super) fn revive(&mut self, name: &StreamName, settings: &StreamSettings) -> bool {
+        if self.path != settings.file.path || !self.queue.add_producer_if_any() {
+            return false;
+        }
         let (queue, tee) = (self.queue.clone(), self.tee.clone());
         let stream = Stream::new(name.clone(), queue, tee, settings.lines.clone());
-        let stream = Arc::new(stream);
+        // The stream is a producer by itself.
+        self.queue.remove_producer();
         self.name = name.clone();
-        self.stream = Arc::downgrade(&stream);
-        self.held = Some(stream);
+        self.held = Some(Arc::new(stream));
         self.set(settings);
+        true
     }
 
     /// The writer ends once every connection has let go too, and everything is written.
     pub(super) fn let_go(&mut self) {
         self.held = None;
-    }
-
-    /// Undoes [`RunningStream::let_go`], if a connection still holds the stream.
-    pub(super) fn take_back(&mut self) -> bool {
-        self.held = self.stream.upgrade();
-        self.held.is_some()
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {

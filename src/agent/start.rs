@@ -103,5 +103,9 @@ impl Agent {
         self.drain();
         self.stop_reading();
         self.wait_until_drained(START_OPEN_MAX).await;
+        let outcome = self.outcome();
+        if !outcome.is_clean() {
+            outcome.report();
+        }
     }
 }

@@ -47,7 +47,7 @@ fn plan(arguments: &Arguments) -> Result<Plan, Exit> {
     if let Some(output) = &arguments.output {
         let config = pipe::config(arguments, output).map_err(|text| exit::usage(&text))?;
         let ends_with_stdin = config.inputs.contains_key(pipe::STDIN);
-        let mode = Mode { config_file: None, ends_with_stdin };
+        let mode = Mode { ends_with_stdin, ..Mode::default() };
         return Ok(Plan { config, mode, tee: arguments.tee });
     }
     if let Some(option) = arguments.pipe_option() {
@@ -68,17 +68,12 @@ fn plan(arguments: &Arguments) -> Result<Plan, Exit> {
         remove_stale_pid_file(file);
         exit
     })?;
-    let config = with_control(config, arguments);
-    let mode = Mode { config_file: Some(file.to_owned()), ends_with_stdin: false };
-    Ok(Plan { config, mode, tee: None })
-}
-
-/// `--control` is for the daemon too.
-fn with_control(mut config: Config, arguments: &Arguments) -> Config {
-    if let Some(control) = &arguments.control {
-        config.agent.control = Some(control.clone());
-    }
-    config
+    let mode = Mode {
+        config_file: Some(file.to_owned()),
+        ends_with_stdin: false,
+        control: arguments.control.clone(),
+    };
+    Ok(Plan { config: mode.overriding(config), mode, tee: None })
 }
 
 /// Even where the configuration is wrong: a stale pid file names somebody who would be signalled

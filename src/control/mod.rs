@@ -28,6 +28,18 @@ pub struct Mode {
     pub config_file: Option<PathBuf>,
     /// The end of the standard input is the end of the program.
     pub ends_with_stdin: bool,
+    /// The control socket, where the command line says it.
+    pub control: Option<PathBuf>,
+}
+
+impl Mode {
+    /// A configuration with what the command line says otherwise.
+    pub fn overriding(&self, mut config: Config) -> Config {
+        if let Some(control) = &self.control {
+            config.agent.control = Some(control.clone());
+        }
+        config
+    }
 }
 
 /// What is to be done next.
@@ -48,7 +60,8 @@ pub async fn run(
 ) -> Outcome {
     let mut grace_over = None;
     let mut loading = Loading::default();
-    while !(agent.phase() == Phase::Draining && agent.is_drained()) {
+    let mut stop_was_asked = false;
+    while !(agent.phase() == Phase::Draining && agent.is_drained() && !agent.waits_for_tee()) {
         let step = tokio::select! {
             signal = signals.next() => Step::Signal(signal),
             Some(request) = requests.recv() => Step::Request(request),
@@ -65,8 +78,12 @@ pub async fn run(
                 reopen(&agent);
             }
             // The second one: at once, whatever is left.
-            Step::Signal(Signal::Stop) if agent.phase() == Phase::Draining => break,
+            Step::Signal(Signal::Stop) if stop_was_asked => {
+                grace_over = Some(now());
+                break;
+            }
             Step::Signal(Signal::Stop) => {
+                stop_was_asked = true;
                 grace_over = Some(drain(&mut agent));
             }
             Step::Request(request) => {
@@ -83,8 +100,10 @@ pub async fn run(
                 }
             }
             Step::Loaded(_) if agent.phase() == Phase::Draining => {}
-            Step::Loaded(Ok(config)) => agent.reload(config),
+            Step::Loaded(Ok(config)) => agent.reload(mode.overriding(config)),
             Step::Loaded(Err(mistakes)) => refuse(&mistakes),
+            // Nobody has asked to stop: whoever reads our standard output may take his time.
+            Step::GraceOver if !stop_was_asked && agent.is_drained() => grace_over = None,
             Step::GraceOver => break,
         }
     }
@@ -92,7 +111,9 @@ pub async fn run(
     agent.wait_until_drained(LAST_MOMENT).await;
     let grace_left = grace_over.unwrap_or_else(far_future).duration_since(now());
     agent.finish_tee(grace_left).await;
-    agent.outcome()
+    let outcome = agent.outcome();
+    outcome.report();
+    outcome
 }
 
 fn reopen(agent: &Agent) {

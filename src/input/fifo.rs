@@ -164,6 +164,11 @@ impl Input for Fifo {
         Ok(())
     }
 
+    /// There must never be two readers of one pipe: they would share its lines out.
+    fn take_back(&mut self, settings: &InputSettings, stream: &Arc<Stream>) -> bool {
+        self.plan.send(Plan::Read(settings.framing, stream.clone())).is_ok()
+    }
+
     fn close(&mut self) {
         self.plan.send_replace(Plan::End);
     }
@@ -172,7 +177,8 @@ impl Input for Fifo {
         self.close();
     }
 
+    /// What comes after the last read stays in the pipe, for as long as a writer has it open.
     fn unread_bytes(&self) -> u64 {
-        unread_bytes(&*self.pipe)
+        if matches!(*self.plan.borrow(), Plan::End) { 0 } else { unread_bytes(&*self.pipe) }
     }
 }

@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
@@ -12,6 +14,7 @@ use nix::unistd::pipe2;
 use super::Alive;
 use super::connection::Connection;
 use super::reading::read_until_stopped;
+use crate::counters::InputCounters;
 use crate::report::{FileFound, ReadFailed, report};
 
 /// A file that was renamed out of a socket's way.
@@ -23,21 +26,27 @@ pub(super) struct FoundFile {
 
 impl FoundFile {
     /// Reads it into `connection`, on a thread of its own.
-    pub(super) fn take_in(self, mut connection: Connection, alive: Alive) -> io::Result<()> {
+    pub(super) fn take_in(
+        self,
+        mut connection: Connection,
+        counters: Arc<InputCounters>,
+        alive: Alive,
+    ) -> io::Result<Arc<File>> {
+        let file = Arc::new(File::open(&self.renamed_to)?);
+        let reading = file.clone();
         // Nobody stops it: a regular file has an end.
         let (stopped, never_stopped) = pipe2(OFlag::O_CLOEXEC)?;
         std::thread::Builder::new().name("found-file".into()).spawn(move || {
             self.tell();
-            let read = File::open(&self.renamed_to).and_then(|file| {
-                Ok(read_until_stopped(file.as_fd(), stopped.as_fd(), &mut connection)?)
-            });
+            let read = read_until_stopped(reading.as_fd(), stopped.as_fd(), &mut connection);
             if let Err(error) = read {
+                counters.failed.store(true, Relaxed);
                 report(&ReadFailed { input: &self.renamed_to.display(), error: &error });
             }
             connection.finish();
             drop((never_stopped, alive));
         })?;
-        Ok(())
+        Ok(file)
     }
 
     fn tell(&self) {

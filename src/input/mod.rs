@@ -26,6 +26,7 @@ use crate::counters::InputCounters;
 use crate::framing::Framing;
 use crate::pipeline::PartialMemory;
 use crate::report::Complaint;
+use crate::stream_name::StreamName;
 use crate::writer::stream::Stream;
 
 /// Why an input could not be opened.
@@ -44,6 +45,14 @@ pub enum OpenError {
         /// What should be.
         wanted: &'static str,
     },
+    /// The stream of a changed configuration could not be started.
+    #[error("its stream {0} does not run")]
+    NoStream(StreamName),
+    /// It cannot be changed while it is read.
+    #[error(
+        "the standard input stays with the stream and framing that it has; restart to change them"
+    )]
+    Fixed,
     /// The system's reason.
     #[error("{path}: {operation}", path = .path.display())]
     Io {
@@ -91,6 +100,12 @@ pub trait Input: Send {
     /// Goes on with other settings of the same kind and path; open connections stay as they were
     /// accepted.
     fn set(&mut self, settings: &InputSettings, stream: Arc<Stream>) -> Result<(), OpenError>;
+
+    /// Undoes [`Input::close`], if it is not too late, and goes on with these settings.
+    fn take_back(&mut self, settings: &InputSettings, stream: &Arc<Stream>) -> bool {
+        let _ = (settings, stream);
+        false
+    }
 
     /// Takes no further connections. Those that are open, and those that wait to be accepted, go
     /// on to their end.

@@ -27,6 +27,11 @@ impl InputKind {
         }
     }
 
+    /// Whether it is the same kind at the same path.
+    pub fn same_place(&self, other: &InputKind) -> bool {
+        self.name() == other.name() && self.path() == other.path()
+    }
+
     /// The path it is reached at, if it has one.
     pub fn path(&self) -> Option<&Path> {
         match self {

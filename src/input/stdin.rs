@@ -60,9 +60,8 @@ impl Input for Stdin {
         &self.counters
     }
 
-    /// The one connection there is stays as it began.
     fn set(&mut self, _: &InputSettings, _: Arc<Stream>) -> Result<(), OpenError> {
-        Ok(())
+        Err(OpenError::Fixed)
     }
 
     /// What is unread stays in the pipe, for whoever reads it next.

@@ -1,6 +1,7 @@
 //! `unix-stream`: a listening Unix stream socket; each connection is one sender.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,6 +41,8 @@ struct Shared {
     /// Where the next connection goes; nowhere once nothing more is accepted.
     route: Mutex<Option<Route>>,
     open: Mutex<Open>,
+    /// A regular file that was in the way, while it is read and after.
+    found: Mutex<Option<Arc<File>>>,
 }
 
 #[derive(Clone)]
@@ -69,6 +72,7 @@ pub(super) fn open(place: &Place, opening: Opening<'_>) -> Result<UnixStreamInpu
         commons: commons.clone(),
         route: Mutex::new(Some(Route { framing, stream })),
         open: Mutex::default(),
+        found: Mutex::default(),
     });
     let path = place.path.display();
     if replaced_stale {
@@ -78,9 +82,9 @@ pub(super) fn open(place: &Place, opening: Opening<'_>) -> Result<UnixStreamInpu
         && let Some(connection) = shared.connect()
     {
         let found = FoundFile { input: name.to_owned(), path: place.path.clone(), renamed_to };
-        let taken = found.take_in(connection, alive.clone());
-        taken
-            .map_err(OpenError::io(&place.path, "cannot start a thread for the file found here"))?;
+        let taken = found.take_in(connection, shared.counters.clone(), alive.clone());
+        let failed = OpenError::io(&place.path, "cannot read the file found here");
+        *shared.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken.map_err(failed)?);
     }
     let stop_listening = CancellationToken::new();
     tokio::spawn(shared.clone().listen(listener, stop_listening.clone(), alive));
@@ -102,6 +106,7 @@ impl Shared {
     ) {
         let mut pause = ACCEPT_RETRY_MIN;
         let mut complaint = Complaint::default();
+        let mut held = None;
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -113,8 +118,16 @@ impl Shared {
                     pause = ACCEPT_RETRY_MIN;
                     // An idle listener holds no permit; this client waits for one, and those
                     // behind it in the backlog.
-                    let permit = self.permit().await;
-                    self.clone().serve(client, permit, alive.clone());
+                    tokio::select! {
+                        biased;
+                        permit = self.permit() => {
+                            self.clone().serve(client, permit, alive.clone());
+                        }
+                        () = stop.cancelled() => {
+                            held = Some(client);
+                            break;
+                        }
+                    }
                 }
                 Err(error) => {
                     self.complain(&error, pause, &mut complaint);
@@ -124,7 +137,7 @@ impl Shared {
                 }
             }
         }
-        if let Err(error) = self.accept_rest(listener, &alive).await {
+        if let Err(error) = self.accept_rest(listener, held, &alive).await {
             self.complain(&error, pause, &mut complaint);
         }
         self.route.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -151,16 +164,26 @@ impl Shared {
     async fn accept_rest(
         self: &Arc<Self>,
         listener: UnixListener,
+        held: Option<UnixStream>,
         alive: &Alive,
     ) -> io::Result<()> {
         shutdown_read(&listener)?;
         // Off the runtime: a listener that was shut down is readable for ever, so that waiting for
         // it would never end. It is non-blocking, and the backlog does not grow any more.
         let listener = listener.into_std()?;
+        if let Some(client) = held {
+            let permit = self.permit().await;
+            self.clone().serve(client, permit, alive.clone());
+        }
         loop {
-            let (client, _) = match listener.accept() {
+            let client = match listener.accept() {
+                Ok((client, _)) => client,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                accepted => accepted?,
+                // Out of descriptors: those who end give theirs back.
+                Err(_) => {
+                    tokio::time::sleep(ACCEPT_RETRY_MIN).await;
+                    continue;
+                }
             };
             client.set_nonblocking(true)?;
             let permit = self.permit().await;
@@ -258,6 +281,9 @@ impl Input for UnixStreamInput {
 
     fn unread_bytes(&self) -> u64 {
         let open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.write_halves.values().map(|connection| unread_bytes(connection.as_ref())).sum()
+        let connections: u64 =
+            open.write_halves.values().map(|connection| unread_bytes(connection.as_ref())).sum();
+        let found = self.shared.found.lock().unwrap_or_else(PoisonError::into_inner);
+        connections + found.as_ref().map_or(0, |file| unread_bytes(&**file))
     }
 }

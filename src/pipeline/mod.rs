@@ -115,7 +115,12 @@ impl Pipeline {
 
     /// How much longer the output can be.
     pub fn expansion(&self) -> Expansion {
-        let formatted = self.formatter.expansion();
+        let mut formatted = self.formatter.expansion();
+        if !self.framer.is_as_in_files() {
+            // Where a line holds newlines its place is remembered: it has two bytes at least, and
+            // what remembers it doubles as it grows.
+            formatted.per_line += Block::PLACE_BYTES;
+        }
         if self.over_long != OverLong::Drop {
             return formatted;
         }
@@ -176,6 +181,7 @@ impl Pipeline {
     ) -> (Accepted, T) {
         let mut accepted = Accepted::default();
         let mut unkept = Vec::new();
+        let mut touched = 0;
         let (framer, partial) = (&self.framer, &mut self.partial);
         let result = block.append_lines(|out| {
             let start = out.len();
@@ -196,12 +202,14 @@ impl Pipeline {
                     memchr::memchr_iter(b'\n', &new[..whole - read_from]).count() as u64;
                 partial.clear();
             }
+            touched = out.len();
             let unfinished = &out[whole + partial.bytes().len()..];
             let kept = partial.extend(unfinished);
             unkept.extend_from_slice(&unfinished[kept..]);
             out.truncate(whole);
             (accepted.lines, result)
         });
+        block.touched(touched);
         if !unkept.is_empty() {
             self.formatter.begin(clock);
             self.take(&unkept, false, clock, block, &mut accepted);

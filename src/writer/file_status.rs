@@ -12,8 +12,8 @@ pub struct FileStatus {
     pub inode: Option<u64>,
     /// Whether the file takes nothing, or there is none.
     pub stalled: bool,
-    /// The last file said at its end that something may not be stored.
-    pub closed_with_error: bool,
+    /// The file, or the one before it at its end, said that something may not be stored.
+    pub not_stored: bool,
     /// The last error, also of a file that has recovered.
     pub last_error: Option<String>,
 }

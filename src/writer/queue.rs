@@ -202,16 +202,19 @@ impl<Order> Queue<Order> {
         let (accepted, result) = fill(block);
         let bytes = block.len() - before.0;
         let lines = block.lines() - before.1;
-        let extra_bytes = block.extra_bytes() - before.2;
-        if block.is_empty() {
+        let extra_bytes = block.extra_bytes();
+        let is_empty = block.is_empty();
+        if is_empty {
             spare::give_back(std::mem::take(block).into_memory());
         } else if block.len() >= BLOCK_BYTES {
             let full = std::mem::take(block);
             shared.full.push_back(full);
         }
+        let extra_bytes = if is_empty { 0 } else { extra_bytes };
         shared.pending_lines += lines;
         shared.pending_bytes += bytes;
-        shared.extra_bytes += extra_bytes;
+        // It shrinks where lines take the place of what had been cut off.
+        shared.extra_bytes = shared.extra_bytes + extra_bytes - before.2;
         self.publish_held(&shared);
         let counters = &mut shared.counters;
         counters.bytes_in += accepted.bytes as u64;
@@ -240,6 +243,14 @@ impl<Order> Queue<Order> {
     /// One more who may append.
     pub fn add_producer(&self) {
         self.lock().producers += 1;
+    }
+
+    /// One more, if there is one still: then the writer has not ended.
+    pub fn add_producer_if_any(&self) -> bool {
+        let mut shared = self.lock();
+        let any = shared.producers > 0;
+        shared.producers += usize::from(any);
+        any
     }
 
     /// One less: without any the writer ends when everything is written.

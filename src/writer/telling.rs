@@ -52,6 +52,8 @@ impl Telling {
     }
 
     pub(super) fn reopened(&self, from: u64, to: u64) {
+        // What a file before said has been told; the end of the program is about this one.
+        self.lock().not_stored = false;
         let path = self.path();
         report(&Reopened { stream: &self.stream, path: &path, from: &from, to: &to });
     }
@@ -62,12 +64,13 @@ impl Telling {
     }
 
     pub(super) fn left_with_error(&self, inode: u64, error: &io::Error) {
-        self.lock().closed_with_error = true;
+        self.lock().not_stored = true;
         self.set_last_error(error);
         report(&LeftWithError { stream: &self.stream, inode: &inode, error });
     }
 
     pub(super) fn sync_failed(&self, error: &io::Error) {
+        self.lock().not_stored = true;
         self.set_last_error(error);
         report(&SyncFailed { stream: &self.stream, error });
     }
