@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 
 use nix::sys::signal::Signal;
@@ -234,7 +234,12 @@ fn two_streams_may_exchange_their_files() {
     b.write_all(b"b1\n").unwrap();
     agent.wait_for_lines("a", 1);
     agent.wait_for_lines("b", 1);
-    reload_and_wait(&place, &agent, &with("two", "one"));
+    let inode = |name: &str| fs::metadata(place.log(name)).unwrap().ino();
+    reload(&place, &agent, &with("two", "one"));
+    wait_until("they have exchanged their files", || {
+        agent.status_of("/streams/a/inode") == inode("two")
+            && agent.status_of("/streams/b/inode") == inode("one")
+    });
     a.write_all(b"a2\n").unwrap();
     b.write_all(b"b2\n").unwrap();
     agent.wait_for_lines("a", 2);
