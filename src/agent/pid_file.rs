@@ -69,7 +69,13 @@ impl PidFile {
         let temporary = PathBuf::from(temporary);
         let made = self.make(&temporary).and_then(|file| {
             // Unlike a rename, a link never takes the place of another agent's.
-            fs::hard_link(&temporary, &path).map(|()| file)
+            match fs::hard_link(&temporary, &path) {
+                // Some file systems have no links.
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    fs::rename(&temporary, &path).map(|()| file)
+                }
+                linked => linked.map(|()| file),
+            }
         });
         // It has its name, or is not needed.
         fs::remove_file(&temporary).unwrap_or_default();

@@ -13,7 +13,7 @@ use crate::agent::{Agent, Failure, Outcome, PidFile};
 use crate::config::{self, Config};
 use crate::control::signals::Signals;
 use crate::control::{self, Mode};
-use crate::report::{AgentStarted, Messages, Panicked, report};
+use crate::report::{AgentStarted, Level, Messages, Panicked, report};
 use crate::writer::tee::TeePolicy;
 use crate::writer::wake;
 
@@ -25,7 +25,9 @@ struct Plan {
 }
 
 pub(super) fn run(arguments: Arguments, signals: Signals) -> Exit {
-    let level = arguments.log_level.unwrap_or_default();
+    // A filter is silent while all goes well.
+    let quiet = if arguments.output.is_some() { Level::Warn } else { Level::Info };
+    let level = arguments.log_level.unwrap_or(quiet);
     let plan = match plan(&arguments) {
         Ok(plan) => plan,
         Err(exit) => return exit,

@@ -76,7 +76,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "SOCKET", global = true)]
     pub(super) control: Option<PathBuf>,
 
-    /// How much is told on stderr: error, warn, info or debug [environment: LOGAGENT_LOG]
+    /// How much is told on stderr: error, warn, info or debug [default: info, in pipe mode warn;
+    /// environment: LOGAGENT_LOG]
     #[arg(long, value_name = "LEVEL", global = true)]
     pub(super) log_level: Option<Level>,
 

@@ -21,14 +21,13 @@ use crate::descriptor::write_whole;
 use crate::limits::{MESSAGES_GRACE, MESSAGES_WAITING_MAX};
 
 /// How much is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// Only what somebody must mend.
     Error,
     /// Also what may become trouble.
     Warn,
     /// Also what an operator did, and what came of it.
-    #[default]
     Info,
     /// Also single connections.
     Debug,

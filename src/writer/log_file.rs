@@ -34,6 +34,19 @@ struct Open<F> {
     unsynced: bool,
 }
 
+impl<F: AppendFile> Open<F> {
+    /// Gives the fragment that a crash left its newline, so that the next line stands alone.
+    fn end_fragment(&mut self) -> io::Result<()> {
+        // Unless somebody has emptied the file meanwhile.
+        if self.unterminated && self.file.size()? > 0 {
+            append_some(&mut self.file, b"\n")?;
+            self.unsynced = true;
+        }
+        self.unterminated = false;
+        Ok(())
+    }
+}
+
 /// What one flush achieved.
 #[derive(Debug)]
 #[must_use]
@@ -144,15 +157,11 @@ impl<D: Disk> LogFile<D> {
 
     fn append_pending(&mut self) -> io::Result<()> {
         self.notice_truncation()?;
+        if let Some(open) = &mut self.file {
+            open.end_fragment()?;
+        }
         while !self.is_flushed() {
             let Some(open) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
-            if open.unterminated {
-                // Unless somebody has emptied the file meanwhile.
-                if open.file.size()? > 0 {
-                    append_some(&mut open.file, b"\n")?;
-                }
-                open.unterminated = false;
-            }
             let appended = append_some(&mut open.file, &self.block.bytes()[self.appended..]);
             // After an error nothing has changed: a smaller size would be somebody's truncation.
             self.appended += appended?;

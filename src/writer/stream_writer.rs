@@ -260,11 +260,8 @@ impl<D: Disk + 'static> StreamWriter<D> {
 
     /// A new file is open: it takes what waits.
     fn opened(&mut self) {
-        if self.log.is_flushed() {
-            self.resumed();
-        } else {
-            self.write();
-        }
+        // Even where no line waits: the file may end in a fragment.
+        self.write();
     }
 
     fn left(&mut self, old: &Left) {

@@ -161,6 +161,7 @@ impl Place {
                 command.env_remove(name);
             }
         }
+        command.env("LOGAGENT_LOG", "info");
         if self.user == User::Nobody {
             command.uid(NOBODY).gid(NOBODY);
         }
