@@ -11,7 +11,7 @@ use crate::statistics::{Median, coverage};
 
 pub(crate) struct Report {
     pub(crate) title: String,
-    pub(crate) head: &'static [&'static str],
+    pub(crate) head: Vec<&'static str>,
     pub(crate) rows: Vec<Vec<Cell>>,
     pub(crate) notes: Vec<String>,
     pub(crate) targets: Vec<Target>,
@@ -36,10 +36,10 @@ pub(crate) struct Target {
 }
 
 impl Report {
-    pub(crate) fn new(title: impl Into<String>, head: &'static [&'static str]) -> Self {
+    pub(crate) fn new(title: impl Into<String>, head: impl Into<Vec<&'static str>>) -> Self {
         Self {
             title: title.into(),
-            head,
+            head: head.into(),
             rows: Vec::new(),
             notes: Vec::new(),
             targets: Vec::new(),

@@ -11,6 +11,7 @@ use crate::problem::Outcome;
 use crate::scenario::{Scenario, Transport};
 use crate::sections::Course;
 use crate::statistics::Median;
+use crate::switches;
 
 /// With one, the load would be what limits a quick collector.
 const LOAD_THREADS: usize = 2;
@@ -24,6 +25,10 @@ pub(crate) struct Figures {
     /// The collector's, for each line: from the word to the load until all bytes are in the files.
     pub(crate) cpu_ns_per_line: f64,
     pub(crate) lines_per_second: f64,
+    /// Its write(2) calls: to the files, and whatever else it writes to.
+    pub(crate) writes_per_line: f64,
+    /// Context switches of its threads.
+    pub(crate) switches_per_line: f64,
     pub(crate) lines: usize,
     pub(crate) faults: Faults,
 }
@@ -47,17 +52,23 @@ pub(crate) fn run(
 ) -> Outcome<Figures> {
     let collector = Collector::start(program, streams, course)?;
     let mut generator = connect(&collector, load)?;
+    let pid = collector.process.pid();
+    let (switches_before, writes_before) = (switches::of(pid)?, switches::writes(pid)?);
     let before = collector.process.cpu()?;
     let start = Instant::now();
     generator.go()?;
     wait_for_bytes(&collector, load.bytes())?;
     let (cpu, wall) = (collector.process.cpu()? - before, start.elapsed());
+    let writes = switches::writes(pid)? - writes_before;
+    let switches = switches::of(pid)?.saturating_sub(switches_before);
     end(generator)?;
     let faults = check_all(collector, load, program)?;
     let lines = load.lines();
     Ok(Figures {
         cpu_ns_per_line: cpu.as_secs_f64() * 1e9 / lines as f64,
         lines_per_second: lines as f64 / wall.as_secs_f64(),
+        writes_per_line: writes as f64 / lines as f64,
+        switches_per_line: switches as f64 / lines as f64,
         lines,
         faults,
     })

@@ -1,4 +1,5 @@
-//! How often a process was woken: proc_pid_status(5), summed over its threads.
+//! How often a process was woken, and how often it wrote: proc_pid_status(5), summed over its
+//! threads, and proc_pid_io(5).
 
 use std::fs;
 
@@ -20,6 +21,13 @@ pub(crate) fn of(pid: Pid) -> Outcome<u64> {
             .sum::<u64>();
     }
     Ok(sum)
+}
+
+/// Its write(2) calls so far.
+pub(crate) fn writes(pid: Pid) -> Outcome<u64> {
+    let io = fs::read_to_string(format!("/proc/{pid}/io")).while_("read a process's io")?;
+    let count = io.lines().find_map(|line| line.strip_prefix("syscw:")?.trim().parse().ok());
+    Ok(count.unwrap_or(0))
 }
 
 /// How many threads it has.

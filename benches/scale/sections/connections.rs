@@ -1,7 +1,7 @@
 //! CPU per line as connections grow: the lines are as many, only from more clients.
 
 use super::Course;
-use super::growth::{Case, grow};
+use super::growth::{Case, grow, head};
 use crate::problem::Outcome;
 use crate::report::Report;
 
@@ -13,15 +13,6 @@ const BASE: usize = 1;
 pub(super) fn measure(course: &Course) -> Outcome<Report> {
     let lines = course.or_quick(1_000_000, 100_000);
     let title = format!("connections: about {lines} lines of {LINE_BYTES} B, 1 a write, 1 stream");
-    let head = &[
-        "connections",
-        "logagent ns/line",
-        "lines/s",
-        "x 16 connections",
-        "bare ns/line",
-        "bare x 16",
-        "x bare",
-    ];
     let cases = COUNTS.map(|connections| Case {
         name: connections.to_string(),
         streams: 1,
@@ -29,7 +20,8 @@ pub(super) fn measure(course: &Course) -> Outcome<Report> {
         lines_per_write: 1,
         line_bytes: LINE_BYTES,
     });
-    let mut report = Report::new(title, head);
+    let mut report = Report::new(title, head("connections"));
+    report.notes.push("growth: against 16 connections".to_owned());
     let ratios = grow(course, &mut report, lines, &cases, BASE)?;
     report.target("CPU per line at 10,000 connections x that at 16", 1.5, "", ratios[4]);
     Ok(report)

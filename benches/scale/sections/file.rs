@@ -50,7 +50,7 @@ pub(super) fn measure(course: &Course) -> Outcome<Report> {
     }
     run::end(generator)?;
     let faults = run::check_all(collector, &load, Program::Logagent)?;
-    let head = &["file MiB", "CPU ns/line", "lines/s", "x first slice"];
+    let head = ["file MiB", "CPU ns/line", "lines/s", "x first slice"];
     let title = format!(
         "file: {CLIENTS} clients, {LINES_PER_WRITE} lines of {LINE_BYTES} B a write, one file"
     );

@@ -15,8 +15,22 @@ pub(super) struct Case {
     pub(super) line_bytes: usize,
 }
 
+pub(super) fn head(first: &'static str) -> Vec<&'static str> {
+    vec![
+        first,
+        "logagent ns/line",
+        "lines/s",
+        "growth",
+        "writes/1000",
+        "switches/1000",
+        "bare ns/line",
+        "bare growth",
+        "x bare",
+    ]
+}
+
 /// Runs the cases in rounds, logagent and the bare loop beside each other; returns logagent's ratios
-/// to the case `base`. Seven columns.
+/// to the case `base`.
 pub(super) fn grow(
     course: &Course,
     report: &mut Report,
@@ -50,6 +64,8 @@ pub(super) fn grow(
             Cell::Number(median(own_runs, |run| run.cpu_ns_per_line).value, 0),
             Cell::Number(median(own_runs, |run| run.lines_per_second).value, 0),
             Cell::Median(growth),
+            Cell::Number(1e3 * median(own_runs, |run| run.writes_per_line).value, 1),
+            Cell::Number(1e3 * median(own_runs, |run| run.switches_per_line).value, 1),
             Cell::Number(median(bare_runs, |run| run.cpu_ns_per_line).value, 0),
             Cell::Median(ratio(bare_runs, &bare[base])),
             Cell::Median(ratio(own_runs, bare_runs)),

@@ -17,7 +17,7 @@ const SETTLES_FOR: Duration = Duration::from_secs(1);
 pub(super) fn measure(course: &Course) -> Outcome<Report> {
     let idle = Duration::from_secs(course.or_quick(10, 3));
     let title = format!("idle: {} s, after {LINES} lines, clients connected", idle.as_secs());
-    let head = &["streams", "threads", "wake-ups", "CPU us"];
+    let head = ["streams", "threads", "wake-ups", "CPU us"];
     let mut report = Report::new(title, head);
     for streams in [1, 100] {
         let load = run::load(streams, (1, 120), LINES)?;

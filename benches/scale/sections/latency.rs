@@ -29,7 +29,7 @@ enum Beside {
 pub(super) fn measure(course: &Course) -> Outcome<Report> {
     let title =
         format!("latency: {LINES_PER_SECOND} lines/s, from write(2) to the byte in the file");
-    let head = &["", "p50 us", "p99 us", "p99.9 us", "longest us", "p50 x", "p99 x", "p99.9 x"];
+    let head = ["", "p50 us", "p99 us", "p99.9 us", "longest us", "p50 x", "p99 x", "p99.9 x"];
     let mut report = Report::new(title, head);
     let cases =
         [(Beside::Nobody, "alone", 2.0), (Beside::FullLoad, "beside a stream at full load", 4.0)];

@@ -25,7 +25,7 @@ fn bound_mib(connections: usize, streams: usize) -> f64 {
 }
 
 pub(super) fn measure(course: &Course) -> Outcome<Report> {
-    let head = &["state", "anon MiB", "file MiB", "bound MiB"];
+    let head = ["state", "anon MiB", "file MiB", "bound MiB"];
     let mut report = Report::new("memory: resident", head);
     let streams = 1_000;
     let connections = course.or_quick(10_000, 2_000);

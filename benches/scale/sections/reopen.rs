@@ -38,7 +38,7 @@ enum New {
 pub(super) fn measure(course: &Course) -> Outcome<Report> {
     let streams = course.or_quick(1_000, 200);
     let title = format!("reopen: {streams} streams under load, renamed, USR2");
-    let head = &["new files", "first ms", "median ms", "p99 ms", "last ms", "load still ran"];
+    let head = ["new files", "first ms", "median ms", "p99 ms", "last ms", "load still ran"];
     let mut report = Report::new(title, head);
     for (new, name) in [(New::Created, "created before"), (New::Missing, "missing")] {
         let mut runs = Vec::new();

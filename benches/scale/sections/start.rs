@@ -32,7 +32,7 @@ pub(super) fn measure(course: &Course) -> Outcome<Report> {
         }
     }
     let title = format!("start: {pairs} pairs");
-    let mut report = Report::new(title, &["program", "ms", "x cat --version"]);
+    let mut report = Report::new(title, ["program", "ms", "x cat --version"]);
     let ratio = Median::of(own.iter().zip(&cat).map(|(own, cat)| own / cat));
     let ms = |times: &[f64]| Cell::Median(Median::of(times.iter().map(|time| time * 1e3)));
     report.rows.push(vec!["cat --version, until it ended".into(), ms(&cat), "1".into()]);
