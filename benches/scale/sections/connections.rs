@@ -11,7 +11,7 @@ const COUNTS: [usize; 5] = [10, 16, 100, 1_000, 10_000];
 const BASE: usize = 1;
 
 pub(super) fn measure(course: &Course) -> Outcome<Report> {
-    let lines = course.or_quick(1_000_000, 100_000);
+    let lines = course.or_quick(1_000_000, 50_000);
     let title = format!("connections: about {lines} lines of {LINE_BYTES} B, 1 a write, 1 stream");
     let cases = COUNTS.map(|connections| Case {
         name: connections.to_string(),

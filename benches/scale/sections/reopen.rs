@@ -77,7 +77,7 @@ struct Run {
 }
 
 fn reopen(course: &Course, streams: usize, new: New, report: &mut Report) -> Outcome<Run> {
-    let load = run::load(streams, (1, LINE_BYTES), course.or_quick(3_000_000, 200_000))?;
+    let load = run::load(streams, (1, LINE_BYTES), course.or_quick(2_000_000, 200_000))?;
     let collector = Collector::start(Program::Logagent, streams, course)?;
     let mut generator = run::connect(&collector, &load)?;
     generator.go()?;

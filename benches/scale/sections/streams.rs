@@ -13,7 +13,7 @@ const CONNECTIONS: usize = 1_000;
 const COUNTS: [usize; 4] = [1, 10, 100, 1_000];
 
 pub(super) fn measure(course: &Course) -> Outcome<Report> {
-    let lines = course.or_quick(1_000_000, 50_000);
+    let lines = course.or_quick(1_000_000, 30_000);
     let title = format!("streams: about {lines} lines of {LINE_BYTES} B, 1 a write");
     let case = |streams, connections| Case {
         name: format!("{streams} ({connections})"),
