@@ -145,7 +145,12 @@ impl Target {
     }
 
     fn text(&self) -> String {
-        let verdict = if self.met() { "met" } else { "NOT met" };
+        // Few rounds make a wide interval, which reaches far: that is to be seen.
+        let verdict = match (self.met(), self.measured.value <= self.at_most) {
+            (true, true) => "met",
+            (true, false) => "met by the interval's end only",
+            (false, _) => "NOT met",
+        };
         let Self { what, at_most, unit, measured } = self;
         let measured = with_interval(*measured, unit);
         format!("  {verdict}: {what}: {measured}, target <= {at_most}{unit}\n")
