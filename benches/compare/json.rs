@@ -10,14 +10,7 @@ use crate::table::{cpu, per_thousand, wall};
 
 pub(crate) fn document(machine: &Machine, pairs: usize, all: &[Series]) -> Value {
     json!({
-        "machine": {
-            "processor": machine.processor,
-            "cores": machine.cores,
-            "memory_mib": machine.memory_mib,
-            "kernel": machine.kernel,
-            "system": machine.system,
-            "file_system": machine.file_system,
-        },
+        "machine": machine.document(),
         "pairs": pairs,
         "interval": "order statistics of the median",
         "interval_coverage": coverage(pairs),

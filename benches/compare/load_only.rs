@@ -67,7 +67,7 @@ fn run(course: &Course, scenario: &Scenario) -> Outcome<Taken> {
     let reader_started = reader.cpu()?;
     let start = Instant::now();
     generator.go()?;
-    let load = Process::from(generator.child);
+    let load = generator.process;
     load.wait_for_end()?;
     let wall = start.elapsed();
     let load_cpu = load.reap()?;

@@ -5,39 +5,35 @@
 //! collector, takes its CPU time, and checks the file line by line. Every run of a contestant is
 //! paired with a run of the yardstick: `cat >> file` on a pipe, a bare epoll loop on a Unix socket.
 //!
-//! Where to look: `scenario` what is sent; `line` and `load` how; `contestants/` to whom; `measure`
-//! (`process`, `watch`) one run; `check` its result; `series` and `statistics` many runs; `table`,
-//! `json` and `chart` what is shown of them; `load_only` whether the load is what limits them.
+//! Where to look: `contestants/` to whom lines are sent; `measure` one run; `series` many runs;
+//! `table`, `json` and `chart` what is shown of them; `load_only` whether the load is what limits
+//! them; `../common` what the benchmarks share.
 
 // It is a program of its own: it prints, reads the clock, and writes files that are no logs.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
-mod bare_loop;
 mod chart;
-mod check;
+#[path = "../common/mod.rs"]
+mod common;
 mod contestants;
 mod debian;
-mod interrupt;
 mod json;
-mod line;
-mod load;
 mod load_only;
-mod machine;
 mod measure;
 mod options;
-mod problem;
-mod process;
-mod scenario;
 mod series;
-mod statistics;
 mod table;
-mod watch;
 
 use std::env;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
+
+use common::{
+    bare_loop, check, columns, interrupt, load, machine, problem, process, scenario, statistics,
+    watch, work,
+};
 
 use crate::contestants::{Contestant, Standing};
 use crate::debian::Programs;
@@ -46,6 +42,7 @@ use crate::measure::Course;
 use crate::options::{HELP, Options, Purpose};
 use crate::problem::{Outcome, While};
 use crate::scenario::Transport;
+use crate::work::Work;
 
 const EXIT_USAGE: u8 = 64;
 
@@ -93,7 +90,7 @@ fn benchmark(options: &Options) -> Outcome<bool> {
         cache: options.cache.clone().unwrap_or(target.join("packages")),
         install: options.install,
     };
-    let work = Work::new(options.dir.as_deref().unwrap_or(target))?;
+    let work = Work::new(options.dir.as_deref().unwrap_or(target), "compare")?;
     let course = Course { dir: work.0.clone(), load_threads: options.load_threads };
     match options.purpose {
         Purpose::ShowConfigurations => show_configurations(options, &programs, &course),
@@ -175,25 +172,5 @@ fn progress(what: &str) {
     if io::stderr().is_terminal() {
         // A terminal that is gone is no reason to stop.
         drop(write!(io::stderr(), "\r\x1b[K{what}"));
-    }
-}
-
-/// The directory of everything, removed at the end.
-struct Work(PathBuf);
-
-impl Work {
-    fn new(parent: &Path) -> Outcome<Self> {
-        let dir = parent.join(format!("compare-{}", std::process::id()));
-        fs::create_dir_all(&dir).while_(format!("create {}", dir.display()))?;
-        // The collectors have other working directories in mind than ours.
-        Ok(Self(fs::canonicalize(&dir).while_(format!("find {}", dir.display()))?))
-    }
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("cannot remove {}: {error}", self.0.display());
-        }
     }
 }

@@ -16,16 +16,15 @@ use crate::problem::{Outcome, While};
 use crate::process::Process;
 use crate::scenario::{Scenario, Transport};
 use crate::watch::{Memory, Watch};
+use crate::work::{self, Scratch};
 
 /// How often the file's size is looked at: a look costs about a microsecond.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 const LOOKS_PER_LIFE_SIGN: u32 = 64;
 /// A collector whose file does not grow for so long after the load's end has lost the rest.
 const GIVES_UP_AFTER: Duration = Duration::from_secs(5);
-const LISTENS_AFTER_MAX: Duration = Duration::from_secs(20);
 const DEADLINE: Duration = Duration::from_secs(60);
 const DEADLINE_PER_LINE: Duration = Duration::from_micros(50);
-const UNIX_PATH_BYTES_MAX: usize = 107;
 const COMPLAINT_BYTES_MAX: usize = 2000;
 
 /// What one run came to.
@@ -98,7 +97,7 @@ impl Course {
         let scenario = place.scenario;
         prepared.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(create(complaints)?);
         let collector = Process::start(prepared.command)?;
-        wait_until_it_listens(&place.socket, &collector)?;
+        collector.wait_until_it_listens(&place.socket)?;
         let target = Target::Socket(place.socket.clone());
         let mut generator = Generator::start(scenario, self.load_threads, target)?;
         collector.settle()?;
@@ -106,7 +105,7 @@ impl Course {
         let watch = Watch::start(collector.pid(), contestant.kin, deadline(scenario));
         let start = Instant::now();
         generator.go()?;
-        let load = Process::from(generator.child);
+        let load = generator.process;
         let wall = wait_for_bytes(&prepared.output, scenario, &collector, &load, start);
         let seen = watch.end()?;
         let wall = match seen.killed {
@@ -154,23 +153,9 @@ fn on_pipe(
         return Err(why.into());
     }
     let cpu = collector.reap()?.saturating_sub(start_cpu);
-    let load_cpu = Process::from(generator.child).reap()?;
+    let load_cpu = generator.process.reap()?;
     let faults = check(&prepared.output.files()?, prepared.written, scenario)?;
     Ok(Figures { wall, cpu, start_cpu, load_cpu, memory: seen.memory, faults, stubborn: false })
-}
-
-fn wait_until_it_listens(socket: &Path, collector: &Process) -> Outcome<()> {
-    let until = Instant::now() + LISTENS_AFTER_MAX;
-    while !socket.exists() {
-        if collector.ended()? {
-            return Err("the collector ended before it listened".into());
-        }
-        if Instant::now() > until {
-            return Err("the collector does not listen".into());
-        }
-        thread::sleep(LOOK_EVERY);
-    }
-    Ok(())
 }
 
 /// The time until the output has all bytes, or, where some are lost, until it grew for the last time.
@@ -222,34 +207,9 @@ fn last_words(complaints: &Path) -> String {
     String::from_utf8_lossy(last).trim().to_owned()
 }
 
-/// A run's directory, removed with all that is in it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(parent: &Path) -> Outcome<Self> {
-        let dir = parent.join("run");
-        fs::create_dir(&dir).while_(format!("create {}", dir.display()))?;
-        Ok(Self(dir))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What cannot be removed now is removed with the whole directory at the end, or told then.
-        drop(fs::remove_dir_all(&self.0));
-    }
-}
-
 impl<'a> Place<'a> {
     fn new(dir: &Path, scenario: &'a Scenario) -> Outcome<Self> {
-        let socket = dir.join("socket");
-        if socket.as_os_str().len() > UNIX_PATH_BYTES_MAX {
-            return Err(format!(
-                "{} is too long for a socket: choose a shorter --dir",
-                socket.display()
-            )
-            .into());
-        }
+        let socket = work::socket(dir, "socket")?;
         Ok(Self { dir: dir.to_owned(), socket, scenario })
     }
 }

@@ -1,5 +1,6 @@
 //! The figures as aligned text.
 
+use crate::columns::columns;
 use crate::contestants::Standing;
 use crate::machine::Machine;
 use crate::measure::Figures;
@@ -34,33 +35,19 @@ pub(crate) fn table(series: &Series) -> String {
         "torn".to_owned(),
         "disordered".to_owned(),
     ];
-    let ran: Vec<Vec<String>> = series.rows.iter().filter_map(|row| cells(row, series)).collect();
-    let lines: Vec<&[String]> =
-        [head.as_slice()].into_iter().chain(ran.iter().map(Vec::as_slice)).collect();
-    let widths: Vec<usize> = (0..head.len())
-        .map(|column| lines.iter().map(|line| line[column].len()).max().unwrap_or(0))
-        .collect();
+    let ran = series.rows.iter().filter_map(|row| cells(row, series));
+    let rows: Vec<Vec<String>> = [head.to_vec()].into_iter().chain(ran).collect();
     let mut text = format!(
         "\n{}: {} lines, {:.0} MB\n",
         series.scenario.title(),
         series.scenario.lines(),
         series.scenario.bytes() as f64 / 1e6
     );
-    for line in lines {
-        text.push_str(&aligned(line, &widths));
-    }
+    text.push_str(&columns(&rows));
     for row in &series.rows {
         text.push_str(&remarks(row));
     }
     text
-}
-
-fn aligned(line: &[String], widths: &[usize]) -> String {
-    let mut text = format!("  {:width$}", line[0], width = widths[0]);
-    for (cell, width) in line.iter().zip(widths).skip(1) {
-        text.push_str(&format!("  {cell:>width$}"));
-    }
-    text + "\n"
 }
 
 /// None for a contestant that did not run.

@@ -1,5 +1,6 @@
 //! A process that is measured: started, watched, ended by its own number, and its CPU time taken.
 
+use std::path::Path;
 use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,12 +12,14 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::time::ClockId;
 use nix::unistd::Pid;
 
-use crate::problem::{Outcome, While};
+use super::problem::{Outcome, While};
 
 const SETTLED_AFTER: Duration = Duration::from_millis(10);
 /// A process that uses less than this in `SETTLED_AFTER` only waits.
 const SETTLED_CPU_MAX: Duration = Duration::from_micros(50);
 const SETTLES_FOR: Duration = Duration::from_secs(3);
+const LISTENS_AFTER_MAX: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 const ENDS_FOR: Duration = Duration::from_secs(20);
 
 /// Reaped at the latest when it is dropped: nothing that was started stays behind.
@@ -58,6 +61,21 @@ impl Process {
         Ok(())
     }
 
+    /// Returns when the socket is there.
+    pub(crate) fn wait_until_it_listens(&self, socket: &Path) -> Outcome<()> {
+        let until = Instant::now() + LISTENS_AFTER_MAX;
+        while !socket.exists() {
+            if self.ended()? {
+                return Err("the collector ended before it listened".into());
+            }
+            if Instant::now() > until {
+                return Err("the collector does not listen".into());
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
     pub(crate) fn ended(&self) -> Outcome<bool> {
         Ok(self.wait(WaitPidFlag::WNOHANG)? != WaitStatus::StillAlive)
     }
@@ -84,7 +102,7 @@ impl Process {
             if self.ended()? {
                 return Ok(true);
             }
-            thread::sleep(Duration::from_millis(1));
+            thread::sleep(LOOK_EVERY);
         }
         self.signal(Signal::SIGKILL)?;
         self.wait_for_end()?;

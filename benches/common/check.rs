@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use memchr::memchr;
 
-use crate::line::{Number, Recogniser};
-use crate::problem::{Outcome, While};
-use crate::scenario::Scenario;
+use super::line::{Number, Recogniser};
+use super::problem::{Outcome, While};
+use super::scenario::Scenario;
 
 const READ_BYTES: usize = 1024 * 1024;
 
@@ -42,8 +42,20 @@ impl Faults {
 
 /// Checks the files together, in the order in which they were written.
 pub(crate) fn check(files: &[PathBuf], written: Written, scenario: &Scenario) -> Outcome<Faults> {
+    check_streams(&[files.to_vec()], written, scenario)
+}
+
+/// Checks the files of each stream, in the order in which they were written: client C belongs to
+/// the stream whose index is C modulo the number of streams, and a line in another counts as torn.
+pub(crate) fn check_streams(
+    streams: &[Vec<PathBuf>],
+    written: Written,
+    scenario: &Scenario,
+) -> Outcome<Faults> {
     let mut tally = Tally::new(written, scenario);
-    for path in files {
+    let files = streams.iter().enumerate();
+    for (stream, path) in files.flat_map(|(at, files)| files.iter().map(move |file| (at, file))) {
+        tally.of = Of { stream, streams: streams.len() };
         let file = File::open(path).while_(format!("open {}", path.display()))?;
         let mut reader = BufReader::with_capacity(READ_BYTES, file);
         // The beginning of a line whose end is in the next piece of the file.
@@ -69,7 +81,15 @@ struct Tally {
     written: Written,
     clients: Vec<Client>,
     lines_per_client: usize,
+    of: Of,
     faults: Faults,
+}
+
+/// Which of all streams the file belongs to.
+#[derive(Default)]
+struct Of {
+    stream: usize,
+    streams: usize,
 }
 
 struct Client {
@@ -89,6 +109,7 @@ impl Tally {
             written,
             clients: (0..scenario.clients).map(|_| client()).collect(),
             lines_per_client,
+            of: Of::default(),
             faults: Faults::default(),
         }
     }
@@ -137,7 +158,7 @@ impl Tally {
             }
         };
         let sent = number.client < self.clients.len() && number.sequence < self.lines_per_client;
-        sent.then_some(number)
+        (sent && number.client % self.of.streams == self.of.stream).then_some(number)
     }
 
     fn faults(mut self) -> Faults {

@@ -1,6 +1,6 @@
 //! What is sent, and how: one cell of the matrix that the contestants run.
 
-use crate::line::{CLIENTS_MAX, LINE_BYTES_MAX, LINE_BYTES_MIN, LINES_PER_CLIENT_MAX};
+use super::line::{CLIENTS_MAX, LINE_BYTES_MAX, LINE_BYTES_MIN, LINES_PER_CLIENT_MAX};
 
 /// The way the lines come to the collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

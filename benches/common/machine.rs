@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
+use serde_json::{Value, json};
+
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     pub(crate) processor: String,
@@ -42,6 +44,18 @@ impl Machine {
         format!(
             "{processor}, {cores} cores, {memory_mib} MiB; {system}, {kernel}; files on {file_system}"
         )
+    }
+
+    /// For programs.
+    pub(crate) fn document(&self) -> Value {
+        json!({
+            "processor": self.processor,
+            "cores": self.cores,
+            "memory_mib": self.memory_mib,
+            "kernel": self.kernel,
+            "system": self.system,
+            "file_system": self.file_system,
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use nix::sys::signal::Signal;
 
-use crate::problem::{Outcome, While};
+use super::problem::{Outcome, While};
 
 static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 

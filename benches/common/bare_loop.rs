@@ -2,7 +2,7 @@
 //!
 //! One thread, level-triggered epoll, one read of up to 256 KiB for each ready connection, and a
 //! write(2) of just that to the file. Several clients' lines may well be torn: a collector that
-//! keeps them whole does more work, and this says how much more.
+//! keeps them whole does more work, and this says how much more. Several sockets have a file each.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -12,43 +12,57 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use crate::problem::{Outcome, While};
+use super::load::raise_descriptors_max;
+use super::problem::{Outcome, While};
 
 /// The role's name on the command line of the process that this program starts of itself.
 pub(crate) const ROLE: &str = "--bare-loop";
 
 const READ_BYTES_MAX: usize = 256 * 1024;
 const EVENTS_MAX: usize = 1024;
-/// No descriptor is the listener's number, so it can name the listener in an event.
-const LISTENER: u64 = u64::MAX;
+/// No descriptor is so large: from here on a number names a listener in an event.
+const LISTENERS: u64 = 1 << 32;
 
-/// `--bare-loop SOCKET FILE`: runs until it is killed.
+/// `--bare-loop [SOCKET FILE]...`: runs until it is killed.
 pub(crate) fn main(arguments: &[String]) -> Outcome<()> {
-    let [socket, file] = arguments else { return Err("bare loop: SOCKET FILE".into()) };
-    let file =
-        OpenOptions::new().create(true).append(true).open(file).while_(format!("open {file}"))?;
-    let listener = UnixListener::bind(socket).while_(format!("listen on {socket}"))?;
-    listener.set_nonblocking(true).while_("keep the listener from blocking")?;
-    BareLoop::new(listener, file)?.run()
+    raise_descriptors_max()?;
+    let mut bare_loop = BareLoop::new()?;
+    for pair in arguments.chunks(2) {
+        let [socket, file] = pair else { return Err("bare loop: [SOCKET FILE]...".into()) };
+        let file =
+            OpenOptions::new().create(true).append(true).open(file).while_(format!("open {file}"));
+        let listener = UnixListener::bind(socket).while_(format!("listen on {socket}"))?;
+        listener.set_nonblocking(true).while_("keep the listener from blocking")?;
+        bare_loop.listen(listener, file?)?;
+    }
+    bare_loop.run()
 }
 
 struct BareLoop {
     epoll: Epoll,
-    listener: UnixListener,
-    /// By descriptor: the quickest way from an event to its connection.
-    connections: Vec<Option<UnixStream>>,
-    file: File,
+    listeners: Vec<UnixListener>,
+    /// Of the listener of the same index.
+    files: Vec<File>,
+    /// By descriptor, with the file's index: the quickest way from an event to its connection.
+    connections: Vec<Option<(UnixStream, usize)>>,
     buffer: Vec<u8>,
 }
 
 impl BareLoop {
-    fn new(listener: UnixListener, file: File) -> Outcome<Self> {
+    fn new() -> Outcome<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).while_("create an epoll")?;
-        epoll
-            .add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))
-            .while_("watch the listener")?;
-        let buffer = vec![0; READ_BYTES_MAX];
-        Ok(Self { epoll, listener, connections: Vec::new(), file, buffer })
+        let (listeners, files, connections) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { epoll, listeners, files, connections, buffer: vec![0; READ_BYTES_MAX] })
+    }
+
+    fn listen(&mut self, listener: UnixListener, file: File) -> Outcome<()> {
+        let name = LISTENERS + self.listeners.len() as u64;
+        self.epoll
+            .add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, name))
+            .while_("watch a listener")?;
+        self.listeners.push(listener);
+        self.files.push(file);
+        Ok(())
     }
 
     fn run(mut self) -> Outcome<()> {
@@ -60,15 +74,15 @@ impl BareLoop {
             };
             for event in &events[..ready] {
                 match event.data() {
-                    LISTENER => self.accept()?,
+                    listener @ LISTENERS.. => self.accept((listener - LISTENERS) as usize)?,
                     descriptor => self.copy(descriptor as usize)?,
                 }
             }
         }
     }
 
-    fn accept(&mut self) -> Outcome<()> {
-        let connection = match self.listener.accept() {
+    fn accept(&mut self, listener: usize) -> Outcome<()> {
+        let connection = match self.listeners[listener].accept() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             other => other.while_("accept a connection")?.0,
         };
@@ -79,18 +93,18 @@ impl BareLoop {
         if self.connections.len() <= descriptor {
             self.connections.resize_with(descriptor + 1, || None);
         }
-        self.connections[descriptor] = Some(connection);
+        self.connections[descriptor] = Some((connection, listener));
         Ok(())
     }
 
     fn copy(&mut self, descriptor: usize) -> Outcome<()> {
-        let Some(connection) = &mut self.connections[descriptor] else { return Ok(()) };
+        let Some((connection, file)) = &mut self.connections[descriptor] else { return Ok(()) };
         // A level-triggered epoll says again what is still there: one read, then the next one's turn.
         let bytes = connection.read(&mut self.buffer).while_("read from a connection")?;
         if bytes == 0 {
             self.connections[descriptor] = None;
             return Ok(());
         }
-        self.file.write_all(&self.buffer[..bytes]).while_("write to the file")
+        self.files[*file].write_all(&self.buffer[..bytes]).while_("write to the file")
     }
 }

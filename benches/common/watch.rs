@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::interrupt::interrupted;
-use crate::problem::Outcome;
+use super::interrupt::interrupted;
+use super::problem::Outcome;
 
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Looking at hundreds of children is dear, and they are all alike.
@@ -113,7 +113,7 @@ fn of_kin(pid: Pid, kin: Kin) -> Memory {
 }
 
 /// Zero when the process has ended: the peaks are what was seen before.
-fn of_process(pid: i32) -> Memory {
+pub(crate) fn of_process(pid: i32) -> Memory {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let kib = |key: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));

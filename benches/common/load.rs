@@ -8,15 +8,17 @@ use std::io::{self, BufRead, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::line::Lines;
-use crate::problem::{Outcome, While};
-use crate::scenario::{Scenario, Transport};
+use super::line::Lines;
+use super::problem::{Outcome, While};
+use super::process::Process;
+use super::scenario::{Scenario, Transport};
 
 /// The role's name on the command line of the process that this program starts of itself.
 pub(crate) const ROLE: &str = "--generate";
@@ -29,20 +31,34 @@ const CONNECT_AGAIN_AFTER: Duration = Duration::from_millis(5);
 pub(crate) enum Target {
     Pipe(io::PipeWriter),
     Socket(PathBuf),
+    /// As many sockets as are said: client C to the one whose number is C modulo that, which stands
+    /// in the path in the place of `{}`. The connections stay open until the generator is dropped.
+    Sockets(PathBuf, usize),
+}
+
+/// When a client that has sent everything closes its connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Close {
+    /// At once, as a program that ends does.
+    AtOnce,
+    /// All together, when the generator's standard input ends.
+    Together,
 }
 
 /// The generator process, connected and waiting for the word.
 pub(crate) struct Generator {
-    pub(crate) child: Child,
-    go: ChildStdin,
+    pub(crate) process: Process,
+    /// Its end is the end of connections that stay open.
+    pub(crate) go: ChildStdin,
 }
 
 impl Generator {
     /// Starts it, and returns when all its clients are connected.
     pub(crate) fn start(scenario: &Scenario, threads: usize, target: Target) -> Outcome<Self> {
-        let (path, stdout) = match target {
-            Target::Pipe(writer) => (PathBuf::new(), Stdio::from(writer)),
-            Target::Socket(path) => (path, Stdio::null()),
+        let (path, stdout, sockets) = match target {
+            Target::Pipe(writer) => (PathBuf::new(), Stdio::from(writer), 0),
+            Target::Socket(path) => (path, Stdio::null(), 0),
+            Target::Sockets(path, count) => (path, Stdio::null(), count),
         };
         let mut child = Command::new(std::env::current_exe().while_("find this program")?)
             .arg(ROLE)
@@ -53,6 +69,7 @@ impl Generator {
                 scenario.line_bytes.to_string(),
                 scenario.writes_per_client.to_string(),
                 threads.to_string(),
+                sockets.to_string(),
             ])
             .stdin(Stdio::piped())
             .stdout(stdout)
@@ -62,13 +79,12 @@ impl Generator {
         let (Some(go), Some(stderr)) = (child.stdin.take(), child.stderr.take()) else {
             return Err("the load generator has no standard input or error".into());
         };
-        let mut generator = Self { child, go };
+        let generator = Self { process: child.into(), go };
         let mut said = String::new();
         io::BufReader::new(stderr).read_line(&mut said).while_("hear the load generator")?;
         if said.trim() == READY {
             return Ok(generator);
         }
-        generator.child.wait().while_("end the load generator")?;
         Err(said.trim().into())
     }
 
@@ -82,14 +98,15 @@ pub(crate) fn main(arguments: &[String]) -> Outcome<()> {
     let [path, numbers @ ..] = arguments else { return Err("generate what?".into()) };
     let numbers: Vec<usize> =
         numbers.iter().map(|n| n.parse()).collect::<Result<_, _>>().while_("read a number")?;
-    let [clients, lines_per_write, line_bytes, writes_per_client, threads] = numbers[..] else {
-        return Err("the load needs five numbers".into());
+    let [clients, lines_per_write, line_bytes, writes_per_client, threads, sockets] = numbers[..]
+    else {
+        return Err("the load needs six numbers".into());
     };
     let transport = if path.is_empty() { Transport::Pipe } else { Transport::UnixStream };
     let load = Scenario { transport, clients, lines_per_write, line_bytes, writes_per_client };
     match transport {
         Transport::Pipe => to_pipe(&load),
-        Transport::UnixStream => to_socket(&load, Path::new(path), threads),
+        Transport::UnixStream => to_sockets(&load, path, sockets, threads),
     }
 }
 
@@ -106,20 +123,32 @@ fn to_pipe(load: &Scenario) -> Outcome<()> {
     Ok(())
 }
 
-fn to_socket(load: &Scenario, path: &Path, threads: usize) -> Outcome<()> {
+fn to_sockets(load: &Scenario, path: &str, sockets: usize, threads: usize) -> Outcome<()> {
+    raise_descriptors_max()?;
+    let close = if sockets == 0 { Close::AtOnce } else { Close::Together };
     let threads = threads.min(load.clients).max(1);
     let mut shares: Vec<Vec<Client>> = (0..threads).map(|_| Vec::new()).collect();
     for number in 0..load.clients {
-        shares[number % threads].push(Client::connect(number, load, path)?);
+        let path = match sockets {
+            0 => path.to_owned(),
+            _ => path.replace("{}", &(number % sockets).to_string()),
+        };
+        shares[number % threads].push(Client::connect(number, load, Path::new(&path))?);
     }
     wait_for_go()?;
     thread::scope(|scope| {
         let running: Vec<_> =
-            shares.into_iter().map(|clients| scope.spawn(|| drive(clients))).collect();
+            shares.into_iter().map(|clients| scope.spawn(move || drive(clients, close))).collect();
         running
             .into_iter()
             .try_for_each(|thread| thread.join().unwrap_or_else(|_| Err("a thread died".into())))
     })
+}
+
+/// As far as the hard limit allows.
+pub(crate) fn raise_descriptors_max() -> Outcome<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).while_("read the limit of descriptors")?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).while_("raise the limit of descriptors")
 }
 
 fn wait_for_go() -> Outcome<()> {
@@ -128,17 +157,25 @@ fn wait_for_go() -> Outcome<()> {
 }
 
 /// Every client in turn, one write each, until all have sent everything.
-fn drive(mut clients: Vec<Client>) -> Outcome<()> {
+fn drive(mut clients: Vec<Client>, close: Close) -> Outcome<()> {
+    let mut done = Vec::new();
     while !clients.is_empty() {
         let mut progress = false;
         for client in &mut clients {
             progress |= client.write()?;
         }
-        // A client that is done closes its connection at once, as a program that ends does.
-        clients.retain(|client| client.writes_left > 0);
-        if !progress {
+        let ended = clients.extract_if(.., |client| client.writes_left == 0);
+        match close {
+            Close::AtOnce => ended.for_each(drop),
+            Close::Together => done.extend(ended),
+        }
+        if !progress && !clients.is_empty() {
             wait_for_room(&clients)?;
         }
+    }
+    if close == Close::Together {
+        // Whoever started us may send more, which means nothing, or be gone.
+        io::copy(&mut io::stdin(), &mut io::sink()).while_("wait for the end")?;
     }
     Ok(())
 }
