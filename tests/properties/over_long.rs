@@ -49,8 +49,8 @@ proptest! {
         let split = lines.iter().filter(|line| line.len() > line_bytes_max).count() as u64;
         let shown: String = expected.iter().flat_map(|line| [line, "\n"]).collect();
         prop_assert_eq!(outcome.block.bytes(), shown.as_bytes());
-        let lines = expected.len() as u64;
-        let accepted = Accepted { bytes: input.len(), lines, lines_split: split, ..Accepted::default() };
+        let (bytes, lines, lines_split) = (input.len(), expected.len() as u64, split);
+        let accepted = Accepted { bytes, lines, lines_split, ..Accepted::default() };
         prop_assert_eq!(outcome.accepted, accepted);
     }
 
@@ -91,8 +91,8 @@ proptest! {
         prop_assert_eq!(outcome.block.bytes(), shown.as_bytes());
         let lines_truncated =
             lines.iter().filter(|line| line.len() > line_bytes_max).count() as u64;
-        let lines = lines.len() as u64;
-        let accepted = Accepted { bytes: input.len(), lines, lines_truncated, ..Accepted::default() };
+        let (bytes, lines) = (input.len(), lines.len() as u64);
+        let accepted = Accepted { bytes, lines, lines_truncated, ..Accepted::default() };
         prop_assert_eq!(outcome.accepted, accepted);
     }
 

@@ -87,6 +87,15 @@ fn a_full_disk_is_continued_at_its_exact_byte() {
 }
 
 #[test]
+fn an_interrupted_append_is_simply_repeated() {
+    let interrupted = (Operation::Append, Fault::Error(Errno::EINTR as i32));
+    let (disk, mut log) = open(&["abc"], &[takes(1), interrupted, interrupted]);
+    let flushed = log.flush();
+    assert!(flushed.error.is_none(), "{flushed:?}");
+    check_files(&disk, log, &["abc\n"]);
+}
+
+#[test]
 fn a_torn_line_stands_whole_in_the_next_file_and_only_once() {
     let (disk, mut log) = open(&["a", "bcd", "e"], &[takes(4), FULL]);
     let flushed = log.flush();
@@ -173,6 +182,22 @@ fn a_fragment_gets_its_newline_once_even_if_that_fails_at_first() {
     assert!(log.flush().error.is_some());
     assert!(log.flush().error.is_none());
     check_files(&disk, log, &["x\nfragment\na\nb\n"]);
+}
+
+#[test]
+fn a_stream_that_gets_another_file_finishes_the_one_before_and_goes_on_there() {
+    let (disk, queue) = (disk(), Arc::new(WriterQueue::new(1 << 20)));
+    let (name, sync) = ("moved".parse().unwrap(), SyncPolicy::Never);
+    let mut writer = StreamWriter::new(name, queue.clone(), disk.clone(), place(0), sync);
+    queue.order(Order::Reopen { missing: Missing::Create });
+    queue.order(Order::Settings { file: place(1), sync });
+    send(&queue, &mut disk.world(), &record("before"));
+    writer.run();
+    let world = disk.world();
+    let bytes = |number| world.inode_at(&place(number).path).map(|inode| world.bytes_of(inode));
+    assert_eq!(bytes(0), Some(&b"before\n"[..]));
+    assert_eq!(bytes(1), Some(&b""[..]));
+    assert_eq!(writer.status().lock().unwrap().path, place(1).path);
 }
 
 /// Appends a record whenever the writer takes one, so that the queue is never empty.

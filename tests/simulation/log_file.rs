@@ -140,6 +140,8 @@ impl Simulation {
         assert_eq!(self.bytes_told, world.oracle.bytes_written, "bytes told as written");
         assert_eq!(self.log.is_flushed(), world.oracle.is_drained());
         assert_eq!(flushed.error.is_none(), self.log.is_flushed(), "{flushed:?}");
+        let interrupted = std::io::ErrorKind::Interrupted;
+        assert_ne!(flushed.error.as_ref().map(std::io::Error::kind), Some(interrupted));
         if flushed.error.is_some() && self.log.identity().is_some() {
             let last = world.seen.iter().rev().find(|seen| seen.is_failure());
             assert!(last.is_some(), "nothing failed, but {flushed:?}");

@@ -1,7 +1,7 @@
 //! The oracle: what was accepted must stand in the files, in order, each record exactly once.
 //!
-//! It reads along with every append, over all files in the order in which they were used. A file may
-//! be left inside a record; the next one must then begin with that record, whole.
+//! It reads along with every append, over all files in the order in which they were used. A file
+//! may be left inside a record; the next one must then begin with that record, whole.
 
 use std::collections::VecDeque;
 

@@ -135,11 +135,11 @@ impl Bystander for Others {
             0..4 if self.appends => self.append(world),
             4..6 => meddle(world, &path, &mut self.random),
             6 => self.queue.order(Order::Reopen { missing: Missing::Create }),
-            7 => self.queue.order(Order::Reopen { missing: Missing::Leave }),
+            7 => self.signal(),
             8 => {
                 // What logrotate and its signal do together.
                 meddle(world, &path, &mut self.random);
-                self.queue.order(Order::Reopen { missing: Missing::Leave });
+                self.signal();
             }
             9..11 => change_faults(world, &mut self.random),
             11..13 => make_room(world, &mut self.random),
@@ -157,7 +157,7 @@ impl Bystander for Others {
     }
 
     fn after(&mut self, world: &mut World, seen: Seen) {
-        if seen.is_failure() || seen == Seen::IdentityAt(Ok(None)) {
+        if seen.is_failure() {
             self.queue.order(Order::Hurry);
         }
         world.coverage.add("stalled", u64::from(self.status.lock().unwrap().stalled));
@@ -166,6 +166,12 @@ impl Bystander for Others {
 }
 
 impl Others {
+    /// A signal, and the end of the time for which a missing file is left alone.
+    fn signal(&self) {
+        self.queue.order(Order::Reopen { missing: Missing::Leave });
+        self.queue.order(Order::Reopen { missing: Missing::Create });
+    }
+
     /// A few records, sometimes so many bytes that the queue needs several blocks for them.
     fn append(&mut self, world: &mut World) {
         let mut records = Vec::new();

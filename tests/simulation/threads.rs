@@ -171,6 +171,13 @@ fn a_full_disk_is_tried_again_by_itself() {
     let full = (Operation::Append, Fault::Error(Errno::ENOSPC as i32));
     running.disk.world().plan = [(Operation::Append, Fault::Takes(2)), full, full].into();
     running.send(&record("abc"));
+    let end = clock::instant() + DEADLINE;
+    while running.disk.world().plan.len() > 1 {
+        assert!(clock::instant() < end, "never tried");
+        std::thread::yield_now();
+    }
+    // What comes while the file is stalled waits behind what is pending.
+    running.send(&record("def"));
     running.wait_until_written();
     running.end();
 }
