@@ -139,7 +139,8 @@ impl Simulation {
         assert_eq!(self.lines_told, world.oracle.lines_written, "lines told as written");
         assert_eq!(self.bytes_told, world.oracle.bytes_written, "bytes told as written");
         assert_eq!(self.log.is_flushed(), world.oracle.is_drained());
-        assert_eq!(flushed.error.is_none(), self.log.is_flushed(), "{flushed:?}");
+        // Where nothing was pending a crash's fragment may have been what could not be ended.
+        assert!(flushed.error.is_some() || self.log.is_flushed(), "{flushed:?}");
         let interrupted = std::io::ErrorKind::Interrupted;
         assert_ne!(flushed.error.as_ref().map(std::io::Error::kind), Some(interrupted));
         if flushed.error.is_some() && self.log.identity().is_some() {
