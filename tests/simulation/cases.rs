@@ -200,6 +200,20 @@ fn a_stream_that_gets_another_file_finishes_the_one_before_and_goes_on_there() {
     assert_eq!(writer.status().lock().unwrap().path, place(1).path);
 }
 
+#[test]
+fn a_fragment_gets_its_newline_even_where_no_line_follows() {
+    let disk = disk();
+    disk.world().create(&place(0).path, b"fragment");
+    let mut log = LogFile::new(disk.clone(), place(0));
+    let reopened = log.reopen(Missing::Create, false);
+    assert!(matches!(reopened, Reopened::New { unterminated: true, .. }), "{reopened:?}");
+    disk.world().plan = [FULL].into();
+    assert!(log.flush().error.is_some());
+    assert!(log.flush().error.is_none());
+    assert!(log.flush().error.is_none());
+    check_files(&disk, log, &["fragment\n"]);
+}
+
 /// Appends a record whenever the writer takes one, so that the queue is never empty.
 struct AlwaysMore(Arc<WriterQueue>, usize);
 
