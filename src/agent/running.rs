@@ -87,7 +87,7 @@ impl RunningStream {
     /// Goes on under this name, if it writes to this file and its writer is still there.
     /// Connections that were accepted before stay as they are.
     pub(super) fn revive(&mut self, name: &StreamName, settings: &StreamSettings) -> bool {
-        if self.path != settings.file.path || !self.queue.add_producer_if_any() {
+        if self.path != settings.file.path || !self.queue.add_producer_if_alive() {
             return false;
         }
         let (queue, tee) = (self.queue.clone(), self.tee.clone());

@@ -78,6 +78,8 @@ struct Shared<Order> {
     /// Bytes that blocks hold beside their lines' own.
     extra_bytes: usize,
     producers: usize,
+    /// The writer was told that nothing is left.
+    ended: bool,
     writer: Writer,
     room_wanted: bool,
 }
@@ -93,7 +95,8 @@ impl<Order> Shared<Order> {
             return Some(Step::Block(block));
         }
         let empty = self.full.is_empty() && self.filling.is_empty();
-        (wants != Wants::Nothing && empty && self.producers == 0).then_some(Step::Closed)
+        self.ended = wants != Wants::Nothing && empty && self.producers == 0;
+        self.ended.then_some(Step::Closed)
     }
 
     fn take_block(&mut self) -> Option<Block> {
@@ -128,6 +131,7 @@ impl<Order> Queue<Order> {
                 counters: StreamCounters::default(),
                 extra_bytes: 0,
                 producers: 0,
+                ended: false,
                 writer: Writer::Busy,
                 room_wanted: false,
             }),
@@ -245,12 +249,11 @@ impl<Order> Queue<Order> {
         self.lock().producers += 1;
     }
 
-    /// One more, if there is one still: then the writer has not ended.
-    pub fn add_producer_if_any(&self) -> bool {
+    /// One more, unless the writer has ended.
+    pub fn add_producer_if_alive(&self) -> bool {
         let mut shared = self.lock();
-        let any = shared.producers > 0;
-        shared.producers += usize::from(any);
-        any
+        shared.producers += usize::from(!shared.ended);
+        !shared.ended
     }
 
     /// One less: without any the writer ends when everything is written.
