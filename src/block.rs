@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::line::newlines;
+
 /// Whole lines, each ended by a newline. Where a line holds newlines of its own, its place is
 /// remembered, so that it is never taken for several.
 #[derive(Clone, Debug, Default)]
@@ -108,6 +110,9 @@ impl Block {
     /// Where the line that holds the byte at `at` begins; `at` itself where one line ends and the
     /// next begins.
     pub fn line_start(&self, at: usize) -> usize {
+        if at == self.bytes.len() {
+            return at;
+        }
         if let Some(line) = self.many_newlines.iter().find(|line| line.contains(&at)) {
             return line.start;
         }
@@ -119,13 +124,11 @@ impl Block {
         if at == self.bytes.len() {
             return self.lines;
         }
-        let newlines = memchr::memchr_iter(b'\n', &self.bytes[..at]).count() as u64;
         let inside = |line: &Range<usize>| {
-            let within = &self.bytes[line.start..at.clamp(line.start, line.end - 1)];
-            memchr::memchr_iter(b'\n', within).count() as u64
+            newlines(&self.bytes[line.start..at.clamp(line.start, line.end - 1)])
         };
         let records = self.records.iter().filter(|record| record.end <= at).count() as u64;
-        newlines - self.many_newlines.iter().map(inside).sum::<u64>() - records
+        newlines(&self.bytes[..at]) - self.many_newlines.iter().map(inside).sum::<u64>() - records
     }
 }
 

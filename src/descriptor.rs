@@ -4,6 +4,7 @@
 use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd;
 
@@ -33,17 +34,32 @@ pub enum Read {
     Stopped,
 }
 
-/// Reads into `buffer`, waiting until there is something or `stop` says to end.
+/// Enlarges a pipe to `bytes`, where the system allows. How much it holds then; none where it is no
+/// pipe.
+pub fn enlarge_pipe(fd: BorrowedFd<'_>, bytes: i32) -> Option<i32> {
+    let enlarged = fcntl(fd, FcntlArg::F_SETPIPE_SZ(bytes));
+    enlarged.or_else(|_| fcntl(fd, FcntlArg::F_GETPIPE_SZ)).ok()
+}
+
+/// Reads into `buffer`, waiting until there is something or `stop` says to end; before it waits
+/// it calls `before_waiting`.
 pub fn read_or_stop(
     fd: BorrowedFd<'_>,
     stop: BorrowedFd<'_>,
     buffer: &mut [u8],
+    before_waiting: impl Fn(),
 ) -> nix::Result<Read> {
+    let mut timeout = PollTimeout::ZERO;
     loop {
         let mut waiting =
             [PollFd::new(stop, PollFlags::POLLIN), PollFd::new(fd, PollFlags::POLLIN)];
-        match poll(&mut waiting, PollTimeout::NONE) {
+        match poll(&mut waiting, timeout) {
             Err(Errno::EINTR) => continue,
+            Ok(0) => {
+                before_waiting();
+                timeout = PollTimeout::NONE;
+                continue;
+            }
             polled => polled?,
         };
         if waiting[0].any() == Some(true) {

@@ -14,9 +14,9 @@ pub const READ_BYTES_MAX: usize = 256 * KIB;
 pub const READ_BYTES_MIN: usize = 4 * KIB;
 
 /// A queue's block is closed for appending once it holds this much; it is written by one write(2).
-pub const BLOCK_BYTES: usize = 128 * KIB;
+pub const BLOCK_BYTES: usize = 512 * KIB;
 /// A busy thread wakes the writers that it has lines for after so many appends at the latest.
-pub const APPENDS_BEFORE_WAKING_MAX: usize = 32;
+pub const APPENDS_BEFORE_WAKING_MAX: usize = 256;
 /// A block's memory: what it holds when it is not quite closed, and one read behind that.
 pub const BLOCK_CAPACITY: usize = BLOCK_BYTES + PARTIAL_BYTES_SURE + READ_BYTES_MAX;
 /// Empty blocks kept for reuse by all queues together.
@@ -52,6 +52,21 @@ pub const BACKLOG: i32 = 4095;
 pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// Pipes are enlarged to this where the system allows (`fs.pipe-max-size`): fewer wake-ups.
 pub const PIPE_BYTES: i32 = MIB as i32;
+
+/// How long a reader rests that would otherwise find a little at a time, over and over. The kernel
+/// adds its timer slack, 50 microseconds.
+pub const REST: Duration = Duration::from_micros(50);
+/// It rests after so many looks in succession ...
+pub const LOOKS_BEFORE_REST: u32 = 8;
+/// ... at which reads came within this of each other on average, ...
+pub const QUICK_READ_MAX: Duration = Duration::from_micros(20);
+/// ... and were no larger than this on average: senders with larger writes would fill their socket's
+/// buffer meanwhile.
+pub const SMALL_READ_MAX: usize = 512;
+/// A rest was worth its wake-up, and is followed by another, if so much has come meanwhile.
+pub const REST_YIELD_MIN: usize = 4 * KIB;
+/// A pipe that holds less than this would be full before a rest is over.
+pub const RESTED_PIPE_BYTES_MIN: i32 = 64 * KIB as i32;
 
 /// `max-streams` unless configured.
 pub const STREAMS_MAX_DEFAULT: usize = 1024;

@@ -23,6 +23,11 @@ pub struct Line<'a> {
     pub end: LineEnd,
 }
 
+/// How many newlines there are.
+pub fn newlines(bytes: &[u8]) -> u64 {
+    bytecount::count(bytes, b'\n') as u64
+}
+
 /// How many of `bytes` make whole characters when `next` follows them: all, or up to 3 less where
 /// the border would go through a UTF-8 character. Bytes that are no UTF-8 are cut anywhere.
 pub fn character_boundary(bytes: &[u8], next: u8) -> usize {

@@ -13,6 +13,7 @@ use crate::agent::{Agent, Failure, Outcome, PidFile};
 use crate::config::{self, Config};
 use crate::control::signals::Signals;
 use crate::control::{self, Mode};
+use crate::input::pace::rest_if_due;
 use crate::report::{AgentStarted, Level, Messages, Panicked, report};
 use crate::writer::tee::TeePolicy;
 use crate::writer::wake;
@@ -96,6 +97,7 @@ fn is_piped() -> bool {
 }
 
 fn start_and_run(plan: Plan, signals: Signals) -> Result<Outcome, Failure> {
+    let _wakes = wake::defer();
     let runtime = runtime().map_err(Failure::system)?;
     let outcome = runtime.block_on(run_until_stopped(plan, signals));
     // Nobody waits for a configuration file on a disk that hangs.
@@ -104,8 +106,12 @@ fn start_and_run(plan: Plan, signals: Signals) -> Result<Outcome, Failure> {
 }
 
 fn runtime() -> io::Result<Runtime> {
-    wake::defer();
-    Builder::new_current_thread().enable_io().enable_time().on_thread_park(wake::now).build()
+    Builder::new_current_thread().enable_io().enable_time().on_thread_park(before_waiting).build()
+}
+
+fn before_waiting() {
+    wake::now();
+    rest_if_due();
 }
 
 async fn run_until_stopped(plan: Plan, signals: Signals) -> Result<Outcome, Failure> {

@@ -1,7 +1,7 @@
 //! `raw`: the line's bytes as they came, and a newline. CR, NUL and invalid UTF-8 are kept.
 
 use super::{Expansion, Formatter};
-use crate::line::Line;
+use crate::line::{Line, newlines};
 
 /// The default format.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ impl Formatter for Raw {
 
     fn lines(&mut self, whole_lines: &[u8], out: &mut Vec<u8>) -> u64 {
         out.extend_from_slice(whole_lines);
-        memchr::memchr_iter(b'\n', whole_lines).count() as u64
+        newlines(whole_lines)
     }
 
     fn keeps_lines(&self) -> bool {

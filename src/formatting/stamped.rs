@@ -1,5 +1,6 @@
 //! `stamped`: a prefix before each line, the time of receipt for example.
 
+use super::template::Rendered;
 use super::{Clock, Expansion, Formatter, Template};
 use crate::line::Line;
 use crate::stream_name::StreamName;
@@ -7,32 +8,35 @@ use crate::stream_name::StreamName;
 /// Lines with a prefix; the lines of one read share its time.
 #[derive(Debug)]
 pub struct Stamped {
-    template: Template,
     stream: StreamName,
-    prefix: Vec<u8>,
+    prefix: Rendered,
+    prefix_bytes_max: usize,
 }
 
 impl Stamped {
     /// For one connection of `stream`.
     pub fn new(template: &Template, stream: &StreamName) -> Stamped {
-        Stamped { template: template.clone(), stream: stream.clone(), prefix: Vec::new() }
+        Stamped {
+            stream: stream.clone(),
+            prefix: Rendered::new(template, stream),
+            prefix_bytes_max: template.bytes_max(stream),
+        }
     }
 }
 
 impl Formatter for Stamped {
     fn begin(&mut self, clock: Clock) {
-        self.prefix.clear();
-        self.template.render(&self.stream, clock, &mut self.prefix);
+        self.prefix.renew(&self.stream, clock);
     }
 
     fn line(&mut self, line: Line<'_>, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.prefix);
+        out.extend_from_slice(self.prefix.bytes());
         out.extend_from_slice(line.bytes);
         out.push(b'\n');
     }
 
     fn expansion(&self) -> Expansion {
-        let per_line = self.template.bytes_max(&self.stream) + 1;
+        let per_line = self.prefix_bytes_max + 1;
         Expansion { per_byte: 1, per_line, per_read: 0 }
     }
 }

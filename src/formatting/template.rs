@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::Write;
 use std::str::FromStr;
+use std::time::SystemTime;
 
 use super::Clock;
 use crate::stream_name::StreamName;
@@ -15,6 +16,8 @@ static PLACEHOLDERS: &[(&str, Placeholder, &str)] = &[
 
 /// `2026-11-21T06:00:00.123456Z`
 const TIME_BYTES: usize = 27;
+/// Where in it the microseconds begin.
+const MICROS_AT: usize = 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Placeholder {
@@ -60,22 +63,6 @@ impl Template {
         names.join(", ")
     }
 
-    pub(super) fn render(&self, stream: &StreamName, clock: Clock, out: &mut Vec<u8>) {
-        for part in &self.parts {
-            match part {
-                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Part::Placeholder(Placeholder::Stream) => {
-                    out.extend_from_slice(stream.as_str().as_bytes());
-                }
-                Part::Placeholder(Placeholder::Time) => {
-                    // Writing to a Vec cannot fail.
-                    write!(out, "{}", humantime::format_rfc3339_micros(clock()))
-                        .unwrap_or_default();
-                }
-            }
-        }
-    }
-
     pub(super) fn bytes_max(&self, stream: &StreamName) -> usize {
         let bytes = |part: &Part| match part {
             Part::Text(text) => text.len(),
@@ -84,6 +71,83 @@ impl Template {
         };
         self.parts.iter().map(bytes).sum()
     }
+}
+
+/// A template filled in, and kept up with the time.
+#[derive(Debug)]
+pub(super) struct Rendered {
+    template: Template,
+    bytes: Vec<u8>,
+    /// The second since 1970 that `bytes` shows; none before the first time.
+    second: Option<u64>,
+    /// Where the digits of the microseconds stand in `bytes`.
+    micros_at: Vec<usize>,
+}
+
+impl Rendered {
+    pub(super) fn new(template: &Template, stream: &StreamName) -> Rendered {
+        let template = template.clone();
+        let mut rendered =
+            Rendered { template, bytes: Vec::new(), second: None, micros_at: Vec::new() };
+        rendered.fill(stream, SystemTime::UNIX_EPOCH);
+        rendered
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Shows the time of now. A date and a time of day take long to make: within a second only
+    /// the digits behind it change.
+    pub(super) fn renew(&mut self, stream: &StreamName, clock: Clock) {
+        if self.micros_at.is_empty() {
+            return;
+        }
+        let now = clock();
+        // RFC 3339 as humantime writes it begins in 1970, too.
+        let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        if self.second == Some(since_1970.as_secs()) {
+            let digits = decimal(since_1970.subsec_micros());
+            for at in &self.micros_at {
+                // It is not there after the year 9999, which RFC 3339 does not have.
+                if let Some(micros) = self.bytes.get_mut(*at..at + digits.len()) {
+                    micros.copy_from_slice(&digits);
+                }
+            }
+        } else {
+            self.fill(stream, SystemTime::UNIX_EPOCH + since_1970);
+            self.second = Some(since_1970.as_secs());
+        }
+    }
+
+    fn fill(&mut self, stream: &StreamName, time: SystemTime) {
+        self.bytes.clear();
+        self.micros_at.clear();
+        for part in &self.template.parts {
+            match part {
+                Part::Text(text) => self.bytes.extend_from_slice(text.as_bytes()),
+                Part::Placeholder(Placeholder::Stream) => {
+                    self.bytes.extend_from_slice(stream.as_str().as_bytes());
+                }
+                Part::Placeholder(Placeholder::Time) => {
+                    self.micros_at.push(self.bytes.len() + MICROS_AT);
+                    // Writing to a Vec cannot fail.
+                    write!(self.bytes, "{}", humantime::format_rfc3339_micros(time))
+                        .unwrap_or_default();
+                }
+            }
+        }
+    }
+}
+
+/// The six digits of a number below a million.
+fn decimal(mut number: u32) -> [u8; 6] {
+    let mut digits = [b'0'; 6];
+    for digit in digits.iter_mut().rev() {
+        *digit += (number % 10) as u8;
+        number /= 10;
+    }
+    digits
 }
 
 impl FromStr for Template {
@@ -136,7 +200,8 @@ impl fmt::Display for Template {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
+    use std::cell::Cell;
+    use std::time::Duration;
 
     use super::*;
 
@@ -144,10 +209,10 @@ mod tests {
     fn check(written: &str, expected: &str) {
         let template: Template = written.parse().unwrap();
         let stream = "web".parse().unwrap();
-        let mut out = Vec::new();
-        template.render(&stream, || SystemTime::UNIX_EPOCH, &mut out);
-        assert_eq!(String::from_utf8_lossy(&out), expected);
-        assert!(out.len() <= template.bytes_max(&stream));
+        let mut rendered = Rendered::new(&template, &stream);
+        rendered.renew(&stream, || SystemTime::UNIX_EPOCH);
+        assert_eq!(String::from_utf8_lossy(rendered.bytes()), expected);
+        assert!(rendered.bytes().len() <= template.bytes_max(&stream));
         assert_eq!(template.to_string(), written);
     }
 
@@ -157,6 +222,26 @@ mod tests {
         check("plain ", "plain ");
         check("{time} {stream}: ", "1970-01-01T00:00:00.000000Z web: ");
         check("{{{stream}}} ", "{web} ");
+    }
+
+    #[test]
+    fn the_time_is_that_of_now_whatever_it_was_before() {
+        const TIMES: [(u64, u32); 7] =
+            [(0, 1), (0, 999_999), (1, 0), (1, 100_020), (9, 7), (1_795_240_800, 123_456), (1, 5)];
+        let template: Template = "{time}|{stream}|{time}".parse().unwrap();
+        let stream = "web".parse().unwrap();
+        let mut rendered = Rendered::new(&template, &stream);
+        thread_local!(static NEXT: Cell<usize> = const { Cell::new(0) });
+        for (index, (second, micros)) in TIMES.iter().enumerate() {
+            let time = SystemTime::UNIX_EPOCH + Duration::new(*second, micros * 1000);
+            let shown = humantime::format_rfc3339_micros(time);
+            NEXT.set(index);
+            rendered.renew(&stream, || {
+                let (second, micros) = TIMES[NEXT.get()];
+                SystemTime::UNIX_EPOCH + Duration::new(second, micros * 1000)
+            });
+            assert_eq!(String::from_utf8_lossy(rendered.bytes()), format!("{shown}|web|{shown}"));
+        }
     }
 
     #[test]

@@ -16,6 +16,10 @@ impl Framer for Newline {
     }
 
     fn whole_lines_bytes(&self, input: &[u8]) -> usize {
-        memchr::memrchr(b'\n', input).map_or(0, |last| last + 1)
+        // Most senders write whole lines.
+        match input.last() {
+            Some(b'\n') => input.len(),
+            _ => memchr::memrchr(b'\n', input).map_or(0, |last| last + 1),
+        }
     }
 }

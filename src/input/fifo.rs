@@ -2,11 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tokio::net::unix::pipe::Receiver;
@@ -17,8 +18,9 @@ use super::reading::{read_available, read_pipe};
 use super::unread::unread_bytes;
 use super::{Commons, Input, InputKind, InputSettings, OpenError, Opening, socket};
 use crate::counters::InputCounters;
+use crate::descriptor::enlarge_pipe;
 use crate::framing::Framing;
-use crate::limits::PIPE_BYTES;
+use crate::limits::{PIPE_BYTES, RESTED_PIPE_BYTES_MIN};
 use crate::place::Place;
 use crate::report::{ReadFailed, report};
 use crate::writer::disk::kind_name;
@@ -42,8 +44,7 @@ enum Plan {
 pub(super) fn open(place: &Place, opening: Opening<'_>) -> Result<Fifo, OpenError> {
     let Opening { name, framing, stream, commons, alive } = opening;
     let file = open_or_make(place)?;
-    // A larger pipe means fewer wake-ups; where that is refused the smaller one will do.
-    fcntl(&file, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES)).unwrap_or_default();
+    let pipe_bytes = enlarge_pipe(file.as_fd(), PIPE_BYTES);
     let pipe = Receiver::from_file_unchecked(file);
     let pipe = Arc::new(pipe.map_err(OpenError::io(&place.path, "cannot read the FIFO"))?);
     let counters = Arc::new(InputCounters::default());
@@ -53,6 +54,7 @@ pub(super) fn open(place: &Place, opening: Opening<'_>) -> Result<Fifo, OpenErro
         pipe: pipe.clone(),
         counters: counters.clone(),
         commons: commons.clone(),
+        may_rest: pipe_bytes.is_some_and(|bytes| bytes >= RESTED_PIPE_BYTES_MIN),
     };
     tokio::spawn(async move {
         reader.run(plans).await;
@@ -98,6 +100,7 @@ struct Reader {
     pipe: Arc<Receiver>,
     counters: Arc<InputCounters>,
     commons: Commons,
+    may_rest: bool,
 }
 
 impl Reader {
@@ -106,6 +109,7 @@ impl Reader {
             let plan = plans.borrow_and_update().clone();
             let Plan::Read(framing, stream) = plan else { return };
             let mut connection = Connection::new(framing, stream, &self.counters, &self.commons);
+            connection.set_may_rest(self.may_rest);
             let read = self.read(&mut connection, &mut plans).await;
             connection.finish();
             if let Err(error) = read {

@@ -6,6 +6,7 @@
 mod connection;
 mod fifo;
 mod found_file;
+pub mod pace;
 mod reading;
 mod settings;
 pub mod socket;

@@ -15,6 +15,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio_util::io::poll_read_buf;
 
 use super::connection::Connection;
+use super::pace::rest_if_due;
 use crate::descriptor::{self, read_or_stop};
 use crate::limits::READ_BYTES_MAX;
 use crate::writer::wake;
@@ -106,6 +107,7 @@ pub(super) async fn read_available(
 /// Lets the others be read, and the writers write what there is.
 async fn give_way() {
     wake::now();
+    rest_if_due();
     tokio::task::yield_now().await;
 }
 
@@ -147,14 +149,17 @@ pub(super) fn read_until_stopped(
     stop: BorrowedFd<'_>,
     connection: &mut Connection,
 ) -> nix::Result<()> {
+    let _wakes = wake::defer();
     let mut buffer = vec![0; READ_BYTES_MAX];
     loop {
+        rest_if_due();
         let bytes_max = connection.read_bytes_max();
         if bytes_max == 0 {
+            wake::now();
             connection.wait_for_room_blocking();
             continue;
         }
-        match read_or_stop(source, stop, &mut buffer[..bytes_max])? {
+        match read_or_stop(source, stop, &mut buffer[..bytes_max], wake::now)? {
             descriptor::Read::Bytes(length) => connection.push(&buffer[..length]),
             descriptor::Read::End | descriptor::Read::Stopped => return Ok(()),
         }

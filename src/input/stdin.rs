@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
 use super::connection::Connection;
@@ -14,7 +14,8 @@ use super::reading::read_until_stopped;
 use super::unread::unread_bytes;
 use super::{Input, InputSettings, OpenError, Opening};
 use crate::counters::InputCounters;
-use crate::limits::PIPE_BYTES;
+use crate::descriptor::enlarge_pipe;
+use crate::limits::{PIPE_BYTES, RESTED_PIPE_BYTES_MIN};
 use crate::report::{InputEnded, ReadFailed, report};
 use crate::writer::stream::Stream;
 
@@ -39,8 +40,8 @@ pub(super) fn open(opening: Opening<'_>) -> Result<Stdin, OpenError> {
     let started = thread.spawn(move || {
         let _reader = READER.lock().unwrap_or_else(PoisonError::into_inner);
         let stdin = io::stdin();
-        // A larger pipe means fewer wake-ups; where that is refused the smaller one will do.
-        fcntl(stdin.as_fd(), FcntlArg::F_SETPIPE_SZ(PIPE_BYTES)).unwrap_or_default();
+        let pipe_bytes = enlarge_pipe(stdin.as_fd(), PIPE_BYTES);
+        connection.set_may_rest(pipe_bytes.is_none_or(|bytes| bytes >= RESTED_PIPE_BYTES_MIN));
         match read_until_stopped(stdin.as_fd(), stopped.as_fd(), &mut connection) {
             Ok(()) => report(&InputEnded { input: &name }),
             Err(error) => {

@@ -14,7 +14,7 @@ use crate::block::Block;
 use crate::formatting::{Clock, Expansion, Format, Formatter, Gap};
 use crate::framing::{Framer, Framing};
 use crate::limits::{GAP_BYTES_MAX, PARTIAL_BYTES_SURE};
-use crate::line::{Line, LineEnd, character_boundary};
+use crate::line::{Line, LineEnd, character_boundary, newlines};
 use crate::stream_name::StreamName;
 
 /// What happens to a line over `max-line`.
@@ -79,6 +79,7 @@ pub struct Pipeline {
     formatter: Box<dyn Formatter>,
     /// The file gets the bytes as they come.
     keeps_bytes: bool,
+    expansion: Expansion,
     line_bytes_max: usize,
     over_long: OverLong,
     partial: Partial,
@@ -95,7 +96,8 @@ impl Pipeline {
     ) -> Pipeline {
         let (framer, formatter) = (framing.build(), settings.format.build(stream));
         Pipeline {
-            keeps_bytes: framer.is_as_in_files() && formatter.keeps_lines(),
+            keeps_bytes: keeps_bytes(&*framer, &*formatter),
+            expansion: expansion(&*framer, &*formatter, settings),
             framer,
             formatter,
             line_bytes_max: settings.line_bytes_max,
@@ -108,27 +110,15 @@ impl Pipeline {
     /// Goes on with other settings; an unfinished line is kept.
     pub fn adopt(&mut self, settings: &LineSettings, stream: &StreamName) {
         self.formatter = settings.format.build(stream);
-        self.keeps_bytes = self.framer.is_as_in_files() && self.formatter.keeps_lines();
+        self.keeps_bytes = keeps_bytes(&*self.framer, &*self.formatter);
+        self.expansion = expansion(&*self.framer, &*self.formatter, settings);
         self.line_bytes_max = settings.line_bytes_max;
         self.over_long = settings.over_long;
     }
 
     /// How much longer the output can be.
     pub fn expansion(&self) -> Expansion {
-        let mut formatted = self.formatter.expansion();
-        if !self.framer.is_as_in_files() {
-            // Where a line holds newlines its place is remembered: it has two bytes at least, and
-            // what remembers it doubles as it grows.
-            formatted.per_line += Block::PLACE_BYTES;
-        }
-        if self.over_long != OverLong::Drop {
-            return formatted;
-        }
-        // A read may end one line that is left out with its first byte; each further one takes
-        // more than `max-line`.
-        let gap = formatted.per_byte * GAP_BYTES_MAX + formatted.per_line;
-        let per_line = formatted.per_line + gap.div_ceil(self.line_bytes_max.saturating_add(1));
-        Expansion { per_line, per_read: formatted.per_read + gap, ..formatted }
+        self.expansion
     }
 
     /// Bytes of the unfinished line.
@@ -186,7 +176,9 @@ impl Pipeline {
         let result = block.append_lines(|out| {
             let start = out.len();
             out.reserve(partial.bytes().len() + bytes_max);
-            out.extend_from_slice(partial.bytes());
+            if !partial.bytes().is_empty() {
+                out.extend_from_slice(partial.bytes());
+            }
             let read_from = out.len();
             let result = read(out);
             accepted.bytes = out.len() - read_from;
@@ -198,15 +190,16 @@ impl Pipeline {
                 bytes => read_from + bytes,
             };
             if whole > start {
-                accepted.lines =
-                    memchr::memchr_iter(b'\n', &new[..whole - read_from]).count() as u64;
+                accepted.lines = newlines(&new[..whole - read_from]);
                 partial.clear();
             }
             touched = out.len();
-            let unfinished = &out[whole + partial.bytes().len()..];
-            let kept = partial.extend(unfinished);
-            unkept.extend_from_slice(&unfinished[kept..]);
-            out.truncate(whole);
+            if whole < out.len() {
+                let unfinished = &out[whole + partial.bytes().len()..];
+                let kept = partial.extend(unfinished);
+                unkept.extend_from_slice(&unfinished[kept..]);
+                out.truncate(whole);
+            }
             (accepted.lines, result)
         });
         block.touched(touched);
@@ -358,4 +351,27 @@ impl Pipeline {
             }
         }
     }
+}
+
+/// Whether the file gets the bytes as they come.
+fn keeps_bytes(framer: &dyn Framer, formatter: &dyn Formatter) -> bool {
+    framer.is_as_in_files() && formatter.keeps_lines()
+}
+
+/// How much longer the output can be, once lines are framed, formatted and held to `max-line`.
+fn expansion(framer: &dyn Framer, formatter: &dyn Formatter, settings: &LineSettings) -> Expansion {
+    let mut formatted = formatter.expansion();
+    if !framer.is_as_in_files() {
+        // Where a line holds newlines its place is remembered: it has two bytes at least, and
+        // what remembers it doubles as it grows.
+        formatted.per_line += Block::PLACE_BYTES;
+    }
+    if settings.over_long != OverLong::Drop {
+        return formatted;
+    }
+    // A read may end one line that is left out with its first byte; each further one takes more
+    // than `max-line`.
+    let gap = formatted.per_byte * GAP_BYTES_MAX + formatted.per_line;
+    let per_line = formatted.per_line + gap.div_ceil(settings.line_bytes_max.saturating_add(1));
+    Expansion { per_line, per_read: formatted.per_read + gap, ..formatted }
 }
