@@ -63,8 +63,10 @@ pub const QUICK_READ_MAX: Duration = Duration::from_micros(20);
 /// ... and were no larger than this on average: senders with larger writes would fill their socket's
 /// buffer meanwhile.
 pub const SMALL_READ_MAX: usize = 512;
-/// A rest was worth its wake-up, and is followed by another, if so much has come meanwhile.
+/// A rest was worth its wake-up, and is followed by another, if so much has come meanwhile; ...
 pub const REST_YIELD_MIN: usize = 4 * KIB;
+/// ... but not by more than this without a new look at how the senders write.
+pub const RESTS_MAX: u32 = 64;
 /// A pipe that holds less than this would be full before a rest is over.
 pub const RESTED_PIPE_BYTES_MIN: i32 = 64 * KIB as i32;
 

@@ -16,6 +16,7 @@ mod budget;
 mod callgrind;
 mod lines;
 mod path;
+#[path = "../common/problem.rs"]
 mod problem;
 mod pure;
 mod table;

@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use crate::clock;
 use crate::limits::{
-    LOOKS_BEFORE_REST, QUICK_READ_MAX, READ_BYTES_MAX, REST, REST_YIELD_MIN, SMALL_READ_MAX,
+    LOOKS_BEFORE_REST, QUICK_READ_MAX, READ_BYTES_MAX, REST, REST_YIELD_MIN, RESTS_MAX,
+    SMALL_READ_MAX,
 };
 use crate::writer::wake;
 
@@ -41,12 +42,13 @@ struct Pace {
     looked: Option<Instant>,
     /// Looks in succession that found little, quickly.
     quick_looks: u32,
-    resting: bool,
+    /// Rests in succession.
+    rests: u32,
 }
 
 impl Pace {
     const fn new() -> Pace {
-        Pace { reads: 0, bytes: 0, looked: None, quick_looks: 0, resting: false }
+        Pace { reads: 0, bytes: 0, looked: None, quick_looks: 0, rests: 0 }
     }
 
     fn count_read(&mut self, bytes: usize) {
@@ -57,20 +59,25 @@ impl Pace {
     /// Whether to rest before the next look.
     fn rests(&mut self, clock: impl FnOnce() -> Instant) -> bool {
         let (reads, bytes) = (std::mem::take(&mut self.reads), std::mem::take(&mut self.bytes));
-        if self.resting {
-            // Where more has come than one read takes, a sender may have been held up.
-            self.resting = (REST_YIELD_MIN..READ_BYTES_MAX).contains(&bytes);
-            self.quick_looks = 0;
-            self.looked = None;
+        let rests = if self.rests > 0 {
+            // Where more has come than one read takes, a sender may have been held up; whether they
+            // still write a little at a time can be seen without a rest only.
+            self.rests < RESTS_MAX && (REST_YIELD_MIN..READ_BYTES_MAX).contains(&bytes)
         } else {
             let now = clock();
             let looked = self.looked.replace(now);
             let quick = looked.is_some_and(|looked| now - looked < QUICK_READ_MAX * reads);
             let little = bytes <= SMALL_READ_MAX * reads as usize;
             self.quick_looks = if quick && little { self.quick_looks + 1 } else { 0 };
-            self.resting = self.quick_looks >= LOOKS_BEFORE_REST;
+            self.quick_looks >= LOOKS_BEFORE_REST
+        };
+        if rests {
+            self.rests += 1;
+            (self.quick_looks, self.looked) = (0, None);
+        } else {
+            self.rests = 0;
         }
-        self.resting
+        rests
     }
 }
 
@@ -110,6 +117,13 @@ mod tests {
         let bursts_of_eight = [vec![(100, 1, 120)], vec![(2, 1, 120); 7]].concat();
         assert_eq!(rests(bursts_of_eight.repeat(100)), 0);
         assert_eq!(rests(vec![(2, 0, 0); 1000]), 0);
+    }
+
+    #[test]
+    fn what_is_written_meanwhile_is_looked_at_again() {
+        let few_lines = vec![(2, 1, 120); 9];
+        let then_large = vec![(100, 1, 100_000); 1000];
+        assert_eq!(rests([few_lines, then_large].concat()), RESTS_MAX as usize);
     }
 
     #[test]
