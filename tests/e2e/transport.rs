@@ -8,7 +8,8 @@ use std::path::Path;
 use std::process::Stdio;
 
 use crate::support::{
-    Checker, Clients, Gate, Place, Random, Writes, numbered_lines, scale, wait_until, whole_machine,
+    Checker, Clients, Gate, Place, Random, Writes, numbered_line, numbered_lines, scale,
+    wait_until, whole_machine,
 };
 
 const WEB: &str = "[input.web.unix-stream]\npath = \"@/web.sock\"\n";
@@ -101,6 +102,45 @@ fn a_pipe_on_standard_input_loses_nothing() {
     let sent = clients.finish();
     assert_eq!(agent.wait(), 0);
     Checker::of(&[place.log("app")]).assert_exactly(&[sent]);
+}
+
+/// Writes `lines` one at a time, and waits for each thousand of them.
+fn write_and_wait(input: &mut impl Write, lines: u64, file: &Path) -> Vec<u8> {
+    let mut text = Vec::new();
+    for number in 0..lines {
+        let line = numbered_line(0, number);
+        input.write_all(&line).unwrap();
+        text.extend_from_slice(&line);
+        if number % 1000 == 999 {
+            let written = || fs::metadata(file).map_or(0, |found| found.len());
+            wait_until("the lines", || written() == text.len() as u64);
+        }
+    }
+    text
+}
+
+#[test]
+fn a_flood_of_single_lines_is_in_the_file_while_its_sender_stays() {
+    let lines = scale(20_000, 200_000);
+    let place = Place::new();
+    let mut command = place.command();
+    command.arg("-o").arg(place.log("app")).stdin(Stdio::piped());
+    let mut agent = place.spawn(command);
+    let mut stdin = agent.child().stdin.take().unwrap();
+    let text = write_and_wait(&mut stdin, lines, &place.log("app"));
+    drop(stdin);
+    assert_eq!(agent.wait(), 0);
+    assert!(fs::read(place.log("app")).unwrap() == text, "the file is not what was written");
+
+    let place = Place::new();
+    let agent = place.start(&format!("{WEB}[input.cron.fifo]\npath = \"@/cron.fifo\"\n"));
+    let mut fifo = writer(&place, "cron.fifo");
+    let mut socket = UnixStream::connect(place.path("web.sock")).unwrap();
+    for (input, stream) in [(&mut fifo as &mut dyn Write, "cron"), (&mut socket, "web")] {
+        let text = write_and_wait(&mut &mut *input, lines, &place.log(stream));
+        assert!(fs::read(place.log(stream)).unwrap() == text, "the file is not what was written");
+    }
+    agent.stop();
 }
 
 #[test]
