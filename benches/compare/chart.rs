@@ -43,7 +43,7 @@ pub(crate) fn chart(machine: &Machine, all: &[Series]) -> String {
         "CPU time of the collector for a thousand lines (shorter is better)",
     );
     y = text(&mut body, y, "small", &machine.description());
-    for series in all {
+    for series in charted(all) {
         y = self::series(&mut body, y + TITLE_HEIGHT / 2.0, series);
     }
     let height = y + MARGIN;
@@ -53,6 +53,21 @@ pub(crate) fn chart(machine: &Machine, all: &[Series]) -> String {
          <style>\n{STYLE}</style>\n\
          <rect class=\"ground\" width=\"100%\" height=\"100%\" rx=\"6\"/>\n{body}</svg>\n"
     )
+}
+
+/// Enough for an overview: the shortest lines, and of several numbers of clients the middle one.
+fn charted(all: &[Series]) -> impl Iterator<Item = &Series> {
+    let shortest = all.iter().map(|series| series.scenario.line_bytes).min();
+    let clients = |transport| {
+        let of_transport = all.iter().filter(|series| series.scenario.transport == transport);
+        let mut clients: Vec<usize> = of_transport.map(|series| series.scenario.clients).collect();
+        clients.sort_unstable();
+        clients[clients.len() / 2]
+    };
+    all.iter().filter(move |series| {
+        let scenario = &series.scenario;
+        Some(scenario.line_bytes) == shortest && scenario.clients == clients(scenario.transport)
+    })
 }
 
 /// A line of text across; what is below it begins at the returned height.

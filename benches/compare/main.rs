@@ -6,7 +6,7 @@
 //! paired with a run of the yardstick: `cat >> file` on a pipe, a bare epoll loop on a Unix socket.
 //!
 //! Where to look: `contestants/` to whom lines are sent; `measure` one run; `series` many runs;
-//! `table`, `json` and `chart` what is shown of them; `load_only` whether the load is what limits
+//! `table`, `json`, `markdown` and `chart` what is shown of them; `load_only` whether the load is what limits
 //! them; `../common` what the benchmarks share.
 
 // It is a program of its own: it prints, reads the clock, and writes files that are no logs.
@@ -19,6 +19,7 @@ mod contestants;
 mod debian;
 mod json;
 mod load_only;
+mod markdown;
 mod measure;
 mod options;
 mod series;
@@ -116,6 +117,10 @@ fn compare(options: &Options, programs: &Programs, course: &Course) -> Outcome<b
     if let Some(path) = &options.json {
         let document = json::document(&machine, options.pairs(), &all);
         fs::write(path, format!("{document:#}\n")).while_(format!("write {}", path.display()))?;
+    }
+    if let Some(path) = &options.markdown {
+        let document = markdown::document(&machine, options.pairs(), &all);
+        fs::write(path, document).while_(format!("write {}", path.display()))?;
     }
     if let Some(path) = &options.svg {
         let chart = chart::chart(&machine, &all);

@@ -15,7 +15,8 @@ What is run
   --clients LIST                   connections of unix-stream (1,16,500)
   --lines-per-write LIST           (pipe: 1,100; unix-stream: 1,20)
   --line-bytes LIST                with the newline (120,1024)
-  --lines N                        in each run; without it as many as are about 256 MB
+  --lines N                        in each run; without it as many as are about
+  --megabytes N                    so many MB (256)
   --pairs N                        runs of each contestant (7; 21 to publish)
   --quick                          2 pairs of 20000 lines in few scenarios: a test, no measurement
 
@@ -29,7 +30,9 @@ With what
 
 What comes out
   --json FILE                      every figure of every run
-  --svg FILE                       a bar chart: CPU time of each contestant in each scenario
+  --markdown FILE                  the tables
+  --svg FILE                       a bar chart of the CPU time of each contestant: of the shortest
+                                   lines, and of several numbers of clients the middle one
   --show-configurations            prints the contestants' commands and configurations, runs nothing
   --load-only                      measures the load generator against readers that discard
   --help
@@ -49,7 +52,7 @@ Exit status: 0; 1 when a logagent row has a fault or did not run, or the benchma
 ";
 
 /// What a run without options sends.
-const BYTES: usize = 256_000_000;
+const MEGABYTES: usize = 256;
 const QUICK_LINES: usize = 20_000;
 
 #[derive(Debug)]
@@ -60,6 +63,7 @@ pub(crate) struct Options {
     pub(crate) lines_per_write: Option<Vec<usize>>,
     pub(crate) line_bytes: Option<Vec<usize>>,
     pub(crate) lines: Option<usize>,
+    pub(crate) megabytes: usize,
     pub(crate) pairs: Option<usize>,
     pub(crate) quick: bool,
     pub(crate) logagent: Option<PathBuf>,
@@ -68,6 +72,7 @@ pub(crate) struct Options {
     pub(crate) install: bool,
     pub(crate) load_threads: usize,
     pub(crate) json: Option<PathBuf>,
+    pub(crate) markdown: Option<PathBuf>,
     pub(crate) svg: Option<PathBuf>,
     pub(crate) purpose: Purpose,
 }
@@ -89,6 +94,7 @@ impl Options {
             lines_per_write: None,
             line_bytes: None,
             lines: None,
+            megabytes: MEGABYTES,
             pairs: None,
             quick: false,
             logagent: None,
@@ -97,6 +103,7 @@ impl Options {
             install: false,
             load_threads: 2,
             json: None,
+            markdown: None,
             svg: None,
             purpose: Purpose::Compare,
         };
@@ -113,6 +120,7 @@ impl Options {
                 "--clients" => options.clients = Some(numbers(&value()?)?),
                 "--lines-per-write" => options.lines_per_write = Some(numbers(&value()?)?),
                 "--line-bytes" => options.line_bytes = Some(numbers(&value()?)?),
+                "--megabytes" => options.megabytes = number(&value()?)?,
                 "--lines" => options.lines = Some(number(&value()?)?),
                 "--pairs" => options.pairs = Some(number(&value()?)?),
                 "--quick" => options.quick = true,
@@ -122,6 +130,7 @@ impl Options {
                 "--install" => options.install = true,
                 "--load-threads" => options.load_threads = number(&value()?)?,
                 "--json" => options.json = Some(value()?.into()),
+                "--markdown" => options.markdown = Some(value()?.into()),
                 "--svg" => options.svg = Some(value()?.into()),
                 "--show-configurations" => options.purpose = Purpose::ShowConfigurations,
                 "--load-only" => options.purpose = Purpose::LoadOnly,
@@ -144,8 +153,10 @@ impl Options {
             for &line_bytes in &line_bytes {
                 for &clients in &clients {
                     for &lines_per_write in &lines_per_write {
-                        let plenty =
-                            if self.quick { QUICK_LINES } else { BYTES / line_bytes.max(1) };
+                        let plenty = match self.quick {
+                            true => QUICK_LINES,
+                            false => self.megabytes * 1_000_000 / line_bytes.max(1),
+                        };
                         let lines = self.lines.unwrap_or(plenty);
                         let shape = (clients, lines_per_write, line_bytes);
                         scenarios.push(Scenario::new(transport, shape, lines)?);

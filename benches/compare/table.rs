@@ -16,8 +16,8 @@ pub(crate) fn header(machine: &Machine, pairs: usize) -> String {
     )
 }
 
-/// One scenario's table, with the versions of the contestants below it.
-pub(crate) fn table(series: &Series) -> String {
+/// One scenario's rows, the head first.
+pub(crate) fn rows(series: &Series) -> Vec<Vec<String>> {
     let yardstick = series.rows[0].contestant.name;
     let head = [
         "contestant".to_owned(),
@@ -36,14 +36,19 @@ pub(crate) fn table(series: &Series) -> String {
         "disordered".to_owned(),
     ];
     let ran = series.rows.iter().filter_map(|row| cells(row, series));
-    let rows: Vec<Vec<String>> = [head.to_vec()].into_iter().chain(ran).collect();
-    let mut text = format!(
-        "\n{}: {} lines, {:.0} MB\n",
-        series.scenario.title(),
-        series.scenario.lines(),
-        series.scenario.bytes() as f64 / 1e6
-    );
-    text.push_str(&columns(&rows));
+    [head.to_vec()].into_iter().chain(ran).collect()
+}
+
+/// What is sent in one scenario.
+pub(crate) fn title(series: &Series) -> String {
+    let scenario = &series.scenario;
+    let megabytes = scenario.bytes() as f64 / 1e6;
+    format!("{}: {} lines, {megabytes:.0} MB", scenario.title(), scenario.lines())
+}
+
+/// One scenario's table, and what is to be said of it.
+pub(crate) fn table(series: &Series) -> String {
+    let mut text = format!("\n{}\n{}", title(series), columns(&rows(series)));
     for row in &series.rows {
         text.push_str(&remarks(row));
     }
@@ -94,7 +99,7 @@ fn ratio(Median { value, low, high }: Median) -> String {
 }
 
 /// What is to be said of a row beyond its figures.
-fn remarks(row: &Row) -> String {
+pub(crate) fn remarks(row: &Row) -> String {
     let name = row.contestant.name;
     match &row.pairs {
         Err(why) => format!("  {name}: did not run: {why}\n"),
