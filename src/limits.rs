@@ -62,7 +62,7 @@ pub const LOOKS_BEFORE_REST: u32 = 8;
 pub const QUICK_READ_MAX: Duration = Duration::from_micros(20);
 /// ... and were no larger than this on average: senders with larger writes would fill their socket's
 /// buffer meanwhile.
-pub const SMALL_READ_MAX: usize = 512;
+pub const SMALL_READ_MAX: usize = 2 * KIB;
 /// A rest was worth its wake-up, and is followed by another, if so much has come meanwhile; ...
 pub const REST_YIELD_MIN: usize = 4 * KIB;
 /// ... but not by more than this without a new look at how the senders write.
