@@ -14,7 +14,7 @@ pub struct Block {
     many_newlines: Vec<Range<usize>>,
     /// Records that count as no line, in order.
     records: Vec<Range<usize>>,
-    /// The most bytes that were ever in the memory of `bytes`, and so came from the kernel.
+    /// The most bytes that `bytes` has held, whatever its memory held for others before.
     touched_bytes: usize,
 }
 

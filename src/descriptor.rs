@@ -34,11 +34,14 @@ pub enum Read {
     Stopped,
 }
 
-/// Enlarges a pipe to `bytes`, where the system allows. How much it holds then; none where it is no
-/// pipe.
-pub fn enlarge_pipe(fd: BorrowedFd<'_>, bytes: i32) -> Option<i32> {
-    let enlarged = fcntl(fd, FcntlArg::F_SETPIPE_SZ(bytes));
-    enlarged.or_else(|_| fcntl(fd, FcntlArg::F_GETPIPE_SZ)).ok()
+/// Enlarges a pipe to `bytes_min`, where the system allows. How much it holds then; none where it is
+/// no pipe.
+pub fn enlarge_pipe(fd: BorrowedFd<'_>, bytes_min: i32) -> Option<i32> {
+    let bytes = fcntl(fd, FcntlArg::F_GETPIPE_SZ).ok()?;
+    if bytes >= bytes_min {
+        return Some(bytes);
+    }
+    Some(fcntl(fd, FcntlArg::F_SETPIPE_SZ(bytes_min)).unwrap_or(bytes))
 }
 
 /// Reads into `buffer`, waiting until there is something or `stop` says to end; before it waits

@@ -53,22 +53,29 @@ pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// Pipes are enlarged to this where the system allows (`fs.pipe-max-size`): fewer wake-ups.
 pub const PIPE_BYTES: i32 = MIB as i32;
 
-/// How long a reader rests that would otherwise find a little at a time, over and over. The kernel
-/// adds its timer slack, 50 microseconds.
+/// How long a thread rests that would otherwise find a line or two at a time, over and over. The
+/// kernel adds its timer slack, 50 microseconds unless it was told otherwise (prctl(2)).
 pub const REST: Duration = Duration::from_micros(50);
-/// It rests after so many looks in succession ...
-pub const LOOKS_BEFORE_REST: u32 = 8;
+/// A reader rests after so many looks in succession ...
+pub const LOOKS_BEFORE_REST_MIN: u32 = 8;
 /// ... at which reads came within this of each other on average, ...
 pub const QUICK_READ_MAX: Duration = Duration::from_micros(20);
-/// ... and were no larger than this on average: senders with larger writes would fill their socket's
-/// buffer meanwhile.
+/// ... and were no larger than this on average. Larger ones fill their sender's socket sooner, and
+/// cost less for each byte anyway.
 pub const SMALL_READ_MAX: usize = 2 * KIB;
-/// A rest was worth its wake-up, and is followed by another, if so much has come meanwhile; ...
+/// A rest has paid, and is followed by another, if so much has come meanwhile; ...
 pub const REST_YIELD_MIN: usize = 4 * KIB;
 /// ... but not by more than this without a new look at how the senders write.
 pub const RESTS_MAX: u32 = 64;
-/// A pipe that holds less than this would be full before a rest is over.
-pub const RESTED_PIPE_BYTES_MIN: i32 = 64 * KIB as i32;
+/// After a rest that has not paid, twice as many looks come before the next, up to this.
+pub const LOOKS_BEFORE_REST_MAX: u32 = 1 << 16;
+/// More looks than anybody takes.
+pub const LOOKS_NEVER_RESTED: u32 = u32::MAX;
+/// A rest that took longer has not paid: the machine is busy, or its clock coarse.
+pub const REST_TAKES_MAX: Duration = Duration::from_micros(500);
+/// A smaller pipe is full before a rest is over; from a full one of this size a read takes all that
+/// it can, which ends the rests.
+pub const RESTED_PIPE_BYTES_MIN: i32 = 512 * KIB as i32;
 
 /// `max-streams` unless configured.
 pub const STREAMS_MAX_DEFAULT: usize = 1024;
@@ -146,3 +153,8 @@ const _: () = assert!(READ_BYTES_MAX <= QUEUE_BYTES_MAX_DEFAULT);
 const _: () = assert!(READ_BYTES_MIN > 0 && READ_BYTES_MIN <= READ_BYTES_MAX);
 /// Retrying backs off.
 const _: () = assert!(RETRY_MIN.as_millis() < RETRY_MAX.as_millis());
+/// A full pipe ends the rests, and what pays does not.
+const _: () = assert!(RESTED_PIPE_BYTES_MIN as usize > READ_BYTES_MAX);
+const _: () = assert!(RESTED_PIPE_BYTES_MIN <= PIPE_BYTES);
+const _: () = assert!(SMALL_READ_MAX < REST_YIELD_MIN && REST_YIELD_MIN < READ_BYTES_MAX);
+const _: () = assert!(REST.as_micros() < REST_TAKES_MAX.as_micros());

@@ -110,6 +110,7 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 fn before_waiting() {
+    // Whoever rests next has nothing more for the writers.
     wake::now();
     rest_if_due();
 }

@@ -109,10 +109,7 @@ impl Rendered {
         if self.second == Some(since_1970.as_secs()) {
             let digits = decimal(since_1970.subsec_micros());
             for at in &self.micros_at {
-                // It is not there after the year 9999, which RFC 3339 does not have.
-                if let Some(micros) = self.bytes.get_mut(*at..at + digits.len()) {
-                    micros.copy_from_slice(&digits);
-                }
+                self.bytes[*at..at + digits.len()].copy_from_slice(&digits);
             }
         } else {
             self.fill(stream, SystemTime::UNIX_EPOCH + since_1970);
@@ -130,10 +127,12 @@ impl Rendered {
                     self.bytes.extend_from_slice(stream.as_str().as_bytes());
                 }
                 Part::Placeholder(Placeholder::Time) => {
-                    self.micros_at.push(self.bytes.len() + MICROS_AT);
-                    // Writing to a Vec cannot fail.
-                    write!(self.bytes, "{}", humantime::format_rfc3339_micros(time))
-                        .unwrap_or_default();
+                    let at = self.bytes.len() + MICROS_AT;
+                    // It fails only after the year 9999, which RFC 3339 does not have.
+                    let written = write!(self.bytes, "{}", humantime::format_rfc3339_micros(time));
+                    if written.is_ok() {
+                        self.micros_at.push(at);
+                    }
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Commons, pace};
+use super::Commons;
 use crate::clock;
 use crate::counters::InputCounters;
 use crate::framing::Framing;
@@ -21,8 +21,6 @@ pub(super) struct Connection {
     /// What `counters` has of our unfinished line.
     partial_bytes: u64,
     memory: Arc<PartialMemory>,
-    /// Whether its sender can go on while its reader rests.
-    may_rest: bool,
 }
 
 impl Connection {
@@ -38,20 +36,7 @@ impl Connection {
         counters.connections.fetch_add(1, Relaxed);
         counters.connections_total.fetch_add(1, Relaxed);
         let (counters, memory) = (counters.clone(), commons.memory.clone());
-        Connection {
-            stream,
-            pipeline,
-            generation,
-            counters,
-            partial_bytes: 0,
-            memory,
-            may_rest: true,
-        }
-    }
-
-    /// Whether the reader may rest between small reads of this connection.
-    pub(super) fn set_may_rest(&mut self, may_rest: bool) {
-        self.may_rest = may_rest;
+        Connection { stream, pipeline, generation, counters, partial_bytes: 0, memory }
     }
 
     /// How much may be read now; 0 where it must wait for room.
@@ -121,9 +106,6 @@ impl Connection {
             self.partial_bytes = partial_bytes;
         }
         self.counters.read(accepted.bytes, accepted.lines + accepted.lines_over_long);
-        if self.may_rest {
-            pace::count_read(accepted.bytes);
-        }
         if accepted.memory_short > 0 && self.memory.complaint_is_due(clock::instant()) {
             let limit = self.memory.bytes_max();
             report(&PartialMemoryShort { stream: self.stream.name(), limit: &limit });

@@ -44,7 +44,7 @@ enum Plan {
 pub(super) fn open(place: &Place, opening: Opening<'_>) -> Result<Fifo, OpenError> {
     let Opening { name, framing, stream, commons, alive } = opening;
     let file = open_or_make(place)?;
-    let pipe_bytes = enlarge_pipe(file.as_fd(), PIPE_BYTES);
+    let pipe_bytes = enlarge_pipe(file.as_fd(), PIPE_BYTES).unwrap_or(PIPE_BYTES);
     let pipe = Receiver::from_file_unchecked(file);
     let pipe = Arc::new(pipe.map_err(OpenError::io(&place.path, "cannot read the FIFO"))?);
     let counters = Arc::new(InputCounters::default());
@@ -54,7 +54,7 @@ pub(super) fn open(place: &Place, opening: Opening<'_>) -> Result<Fifo, OpenErro
         pipe: pipe.clone(),
         counters: counters.clone(),
         commons: commons.clone(),
-        may_rest: pipe_bytes.is_some_and(|bytes| bytes >= RESTED_PIPE_BYTES_MIN),
+        pipe_bytes,
     };
     tokio::spawn(async move {
         reader.run(plans).await;
@@ -100,7 +100,8 @@ struct Reader {
     pipe: Arc<Receiver>,
     counters: Arc<InputCounters>,
     commons: Commons,
-    may_rest: bool,
+    /// What the pipe holds.
+    pipe_bytes: i32,
 }
 
 impl Reader {
@@ -109,7 +110,6 @@ impl Reader {
             let plan = plans.borrow_and_update().clone();
             let Plan::Read(framing, stream) = plan else { return };
             let mut connection = Connection::new(framing, stream, &self.counters, &self.commons);
-            connection.set_may_rest(self.may_rest);
             let read = self.read(&mut connection, &mut plans).await;
             connection.finish();
             if let Err(error) = read {
@@ -125,16 +125,17 @@ impl Reader {
         connection: &mut Connection,
         plans: &mut watch::Receiver<Plan>,
     ) -> io::Result<()> {
+        let may_rest = self.pipe_bytes >= RESTED_PIPE_BYTES_MIN;
         tokio::select! {
             biased;
             _ = plans.changed() => {}
-            read = read_pipe(&self.pipe, connection) => return read,
+            read = read_pipe(&self.pipe, connection, may_rest) => return read,
         }
         loop {
             let ends = matches!(*plans.borrow_and_update(), Plan::End);
             if ends {
                 // What is in the pipe was written for us; what is not there yet will not come.
-                return read_available(&self.pipe, connection, PIPE_BYTES as usize).await;
+                return read_available(&self.pipe, connection, self.pipe_bytes as usize).await;
             }
             if !connection.is_inside_line() {
                 return Ok(());

@@ -15,9 +15,10 @@ use tokio::net::unix::pipe::Receiver;
 use tokio_util::io::poll_read_buf;
 
 use super::connection::Connection;
-use super::pace::rest_if_due;
-use crate::descriptor::{self, read_or_stop};
-use crate::limits::READ_BYTES_MAX;
+use super::pace::{self, Pace};
+use crate::clock;
+use crate::descriptor::{self, enlarge_pipe, read_or_stop};
+use crate::limits::{PIPE_BYTES, READ_BYTES_MAX};
 use crate::writer::wake;
 
 thread_local! {
@@ -68,7 +69,9 @@ fn poll_read(
     // poll_read rather than a read after readiness: it notices by itself that a short read has
     // emptied the socket, and saves the read that would only say so.
     let read = read_into(connection, bytes_max, |into| poll_read_buf(Pin::new(client), cx, into));
-    Poll::Ready(Ok(match ready!(read)? {
+    let length = ready!(read)?;
+    pace::count_read(length);
+    Poll::Ready(Ok(match length {
         0 => Read::End,
         length if length == bytes_max => Read::All,
         _ => Read::Some,
@@ -79,12 +82,23 @@ fn poll_read(
 ///
 /// Other than on a stream socket, a short read does not mean that a pipe is empty: one that is
 /// written in packet mode (pipe(2), O_DIRECT) gives one packet at a time. So it is read until it
-/// says that it is empty.
-pub(super) async fn read_pipe(pipe: &Receiver, connection: &mut Connection) -> io::Result<()> {
+/// says that it is empty. `may_rest` says whether it holds what is written during a rest.
+pub(super) async fn read_pipe(
+    pipe: &Receiver,
+    connection: &mut Connection,
+    may_rest: bool,
+) -> io::Result<()> {
     loop {
         pipe.readable().await?;
-        while try_read(pipe, connection).await?.is_some() {
-            give_way().await;
+        while let Some(length) = try_read(pipe, connection).await? {
+            if may_rest {
+                pace::count_read(length);
+            } else {
+                pace::hold_off();
+            }
+            wake::now();
+            pace::rest_if_due_again();
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -107,7 +121,6 @@ pub(super) async fn read_available(
 /// Lets the others be read, and the writers write what there is.
 async fn give_way() {
     wake::now();
-    rest_if_due();
     tokio::task::yield_now().await;
 }
 
@@ -149,10 +162,16 @@ pub(super) fn read_until_stopped(
     stop: BorrowedFd<'_>,
     connection: &mut Connection,
 ) -> nix::Result<()> {
-    let _wakes = wake::defer();
+    let pipe_bytes = enlarge_pipe(source, PIPE_BYTES);
+    // A read of anything else may hang, and what was read before it would wait for its writer.
+    let _wakes = pipe_bytes.map(|_| wake::defer());
+    let mut pace = Pace::of_pipe(pipe_bytes);
     let mut buffer = vec![0; READ_BYTES_MAX];
     loop {
-        rest_if_due();
+        if pace.is_rest_due(clock::instant) {
+            wake::now();
+            pace.rest();
+        }
         let bytes_max = connection.read_bytes_max();
         if bytes_max == 0 {
             wake::now();
@@ -160,7 +179,10 @@ pub(super) fn read_until_stopped(
             continue;
         }
         match read_or_stop(source, stop, &mut buffer[..bytes_max], wake::now)? {
-            descriptor::Read::Bytes(length) => connection.push(&buffer[..length]),
+            descriptor::Read::Bytes(length) => {
+                pace.count_read(length);
+                connection.push(&buffer[..length]);
+            }
             descriptor::Read::End | descriptor::Read::Stopped => return Ok(()),
         }
     }

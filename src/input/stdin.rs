@@ -14,8 +14,6 @@ use super::reading::read_until_stopped;
 use super::unread::unread_bytes;
 use super::{Input, InputSettings, OpenError, Opening};
 use crate::counters::InputCounters;
-use crate::descriptor::enlarge_pipe;
-use crate::limits::{PIPE_BYTES, RESTED_PIPE_BYTES_MIN};
 use crate::report::{InputEnded, ReadFailed, report};
 use crate::writer::stream::Stream;
 
@@ -40,8 +38,6 @@ pub(super) fn open(opening: Opening<'_>) -> Result<Stdin, OpenError> {
     let started = thread.spawn(move || {
         let _reader = READER.lock().unwrap_or_else(PoisonError::into_inner);
         let stdin = io::stdin();
-        let pipe_bytes = enlarge_pipe(stdin.as_fd(), PIPE_BYTES);
-        connection.set_may_rest(pipe_bytes.is_none_or(|bytes| bytes >= RESTED_PIPE_BYTES_MIN));
         match read_until_stopped(stdin.as_fd(), stopped.as_fd(), &mut connection) {
             Ok(()) => report(&InputEnded { input: &name }),
             Err(error) => {

@@ -15,7 +15,7 @@ use crate::block::Block;
 use crate::clock;
 use crate::counters::StreamCounters;
 use crate::formatting::Expansion;
-use crate::limits::{BLOCK_BYTES, READ_BYTES_MAX, READ_BYTES_MIN};
+use crate::limits::{BLOCK_BYTES, BLOCK_CAPACITY, READ_BYTES_MAX, READ_BYTES_MIN};
 use crate::pipeline::Accepted;
 
 /// What the writer is to do next.
@@ -198,7 +198,8 @@ impl<Order> Queue<Order> {
         Order: Send + 'static,
     {
         let mut shared = self.lock();
-        if shared.filling.capacity() == 0 {
+        // Spare memory may hold more pages than a small queue has bytes.
+        if shared.filling.capacity() == 0 && self.bytes_max.load(Relaxed) >= BLOCK_CAPACITY {
             shared.filling = Block::reusing(spare::take());
         }
         let block = &mut shared.filling;
@@ -228,7 +229,7 @@ impl<Order> Queue<Order> {
         counters.lines_truncated += accepted.lines_truncated;
         counters.gap_records += accepted.gap_records;
         if bytes > 0 && shared.writer != Writer::Busy {
-            let urgent = shared.pending_bytes >= BLOCK_BYTES;
+            let urgent = shared.pending_bytes >= self.urgent_bytes();
             let deferred = shared.writer == Writer::WakeDeferred;
             shared.writer = if urgent { Writer::Busy } else { Writer::WakeDeferred };
             drop(shared);
@@ -364,6 +365,11 @@ impl<Order> Queue<Order> {
 
     fn publish_held(&self, shared: &Shared<Order>) {
         self.held_bytes.store(shared.pending_bytes + shared.extra_bytes, Relaxed);
+    }
+
+    /// So much is not kept from the writer until its producer has read everything else.
+    fn urgent_bytes(&self) -> usize {
+        BLOCK_BYTES.min(self.bytes_max.load(Relaxed) / 4)
     }
 
     /// Wakes producers only when half of the queue is free: waking them for every block would have

@@ -1,4 +1,4 @@
-//! When a writer is woken: a thread that serves many connections drains what is ready first.
+//! When a writer is woken: a thread that reads drains what is ready first.
 //!
 //! One wake-up for all of them costs as much as one wake-up for each, and gives the writer more to
 //! write at a time. Such a thread says [`defer`], and calls [`now`] whenever it is about to wait.
@@ -34,6 +34,7 @@ thread_local! {
 
 /// Until the returned guard is dropped, this thread's wake-ups wait for [`now`].
 pub fn defer() -> Deferring {
+    now();
     DEFERRED.set(Some(Deferred { queues: Vec::new(), appends: 0 }));
     Deferring(PhantomData)
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use logagent::block::Block;
+use logagent::limits::{BLOCK_CAPACITY, KIB, QUEUE_BYTES_MAX_DEFAULT};
 use logagent::pipeline::Accepted;
 use logagent::writer::SyncPolicy;
 use logagent::writer::disk::{Missing, OpenError};
@@ -234,6 +235,23 @@ pub fn send(queue: &Arc<WriterQueue>, world: &mut World, record: &Record) {
         record.append_to(block);
         (Accepted { lines: 1, ..Accepted::default() }, ())
     });
+}
+
+#[test]
+fn a_small_queue_holds_no_memory_that_another_stream_has_used() {
+    let (disk, small) = (disk(), Arc::new(WriterQueue::new(64 * KIB)));
+    let large = Arc::new(WriterQueue::new(QUEUE_BYTES_MAX_DEFAULT));
+    for _ in 0..3 {
+        let capacity = |queue: &Arc<WriterQueue>| {
+            send(queue, &mut disk.world(), &record("line"));
+            let block = queue.take_block().unwrap();
+            let capacity = block.capacity();
+            queue.retire(block);
+            capacity
+        };
+        assert_eq!(capacity(&large), BLOCK_CAPACITY);
+        assert!(capacity(&small) < 64 * KIB);
+    }
 }
 
 #[test]
