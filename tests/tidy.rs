@@ -151,3 +151,27 @@ fn every_promise_names_a_test_that_exists() {
         assert!(tests.contains(&format!("fn {name}()")), "README names {name}, which is no test");
     }
 }
+
+#[test]
+fn every_figure_of_speed_is_one_that_a_benchmark_printed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |path| fs::read_to_string(root.join(path)).unwrap();
+    let (readme, compared, grown) =
+        (text("README.md"), text("benches/results.md"), text("benches/results-scale.txt"));
+    let section = readme.split("## How fast").nth(1).unwrap().split("\n## ").next().unwrap();
+    let mut figures = 0;
+    for row in section.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let printed = match compared.split("\n## ").find(|it| it.starts_with(cells[0])) {
+            // A scenario and a contestant.
+            Some(table) => table.lines().find(|line| line.starts_with(&format!("| {} ", cells[1]))),
+            None => Some(grown.as_str()),
+        };
+        let printed = printed.unwrap_or_else(|| panic!("no benchmark printed this row: {row}"));
+        for cell in cells.iter().skip(1).filter(|cell| cell.starts_with(char::is_numeric)) {
+            assert!(printed.contains(cell), "README shows {cell}, no benchmark did: {row}");
+            figures += 1;
+        }
+    }
+    assert!(figures > 50, "the tables of figures were not found");
+}
