@@ -63,8 +63,9 @@ pub const QUICK_READ_MAX: Duration = Duration::from_micros(20);
 /// ... and were no larger than this on average. Larger ones fill their sender's socket sooner, and
 /// cost less for each byte anyway.
 pub const SMALL_READ_MAX: usize = 2 * KIB;
-/// A rest has paid, and is followed by another, if so much has come meanwhile; ...
-pub const REST_YIELD_MIN: usize = 4 * KIB;
+/// A rest has paid, and is followed by another, if so much has come meanwhile: less is what the
+/// buffer of a sender's socket holds where that is a small one, and then a rest holds it up; ...
+pub const REST_YIELD_MIN: usize = 8 * KIB;
 /// ... but not by more than this without a new look at how the senders write.
 pub const RESTS_MAX: u32 = 64;
 /// After a rest that has not paid, twice as many looks come before the next, up to this.

@@ -187,6 +187,9 @@ mod tests {
     fn rests_that_do_not_pay_become_rare() {
         let rests = count_rests(vec![(2, 1, 120); 100_000]);
         assert!((10..40).contains(&rests), "{rests}");
+        // All that a small socket's buffer holds, at each rest.
+        let held_up = [FEW_LINES.to_vec(), vec![(100, 1, 6000)]].concat();
+        assert_eq!(count_rests(held_up.repeat(100)), 1);
     }
 
     #[test]
