@@ -44,25 +44,17 @@ pub fn enlarge_pipe(fd: BorrowedFd<'_>, bytes_min: i32) -> Option<i32> {
     Some(fcntl(fd, FcntlArg::F_SETPIPE_SZ(bytes_min)).unwrap_or(bytes))
 }
 
-/// Reads into `buffer`, waiting until there is something or `stop` says to end; before it waits
-/// it calls `before_waiting`.
+/// Reads into `buffer`, waiting until there is something or `stop` says to end.
 pub fn read_or_stop(
     fd: BorrowedFd<'_>,
     stop: BorrowedFd<'_>,
     buffer: &mut [u8],
-    before_waiting: impl Fn(),
 ) -> nix::Result<Read> {
-    let mut timeout = PollTimeout::ZERO;
     loop {
         let mut waiting =
             [PollFd::new(stop, PollFlags::POLLIN), PollFd::new(fd, PollFlags::POLLIN)];
-        match poll(&mut waiting, timeout) {
+        match poll(&mut waiting, PollTimeout::NONE) {
             Err(Errno::EINTR) => continue,
-            Ok(0) => {
-                before_waiting();
-                timeout = PollTimeout::NONE;
-                continue;
-            }
             polled => polled?,
         };
         if waiting[0].any() == Some(true) {

@@ -97,7 +97,6 @@ fn is_piped() -> bool {
 }
 
 fn start_and_run(plan: Plan, signals: Signals) -> Result<Outcome, Failure> {
-    let _wakes = wake::defer();
     let runtime = runtime().map_err(Failure::system)?;
     let outcome = runtime.block_on(run_until_stopped(plan, signals));
     // Nobody waits for a configuration file on a disk that hangs.
@@ -106,6 +105,7 @@ fn start_and_run(plan: Plan, signals: Signals) -> Result<Outcome, Failure> {
 }
 
 fn runtime() -> io::Result<Runtime> {
+    wake::defer();
     Builder::new_current_thread().enable_io().enable_time().on_thread_park(before_waiting).build()
 }
 

@@ -28,7 +28,7 @@ pub(super) fn count_read(bytes: usize) {
 
 /// Says that something was read whose sender a rest would hold up.
 pub(super) fn hold_off() {
-    count_read(READ_BYTES_MAX);
+    THREAD.with_borrow_mut(|pace| pace.held_off = true);
 }
 
 /// To be called before this thread looks which inputs are ready: rests where that pays.
@@ -56,6 +56,8 @@ pub(super) struct Pace {
     /// Since the last look.
     reads: u32,
     bytes: usize,
+    /// Whether a rest would have held up a sender.
+    held_off: bool,
     /// When it looked last, unless it rested before that.
     looked: Option<Instant>,
     /// Looks in succession that found little, quickly; and how many of them make a rest due.
@@ -71,6 +73,7 @@ impl Pace {
         Pace {
             reads: 0,
             bytes: 0,
+            held_off: false,
             looked: None,
             quick_looks: 0,
             looks_before_rest: LOOKS_BEFORE_REST_MIN,
@@ -106,7 +109,10 @@ impl Pace {
     /// Whether to rest before the next look.
     pub(super) fn is_rest_due(&mut self, clock: impl FnOnce() -> Instant) -> bool {
         let (reads, bytes) = (std::mem::take(&mut self.reads), std::mem::take(&mut self.bytes));
-        let due = if self.rests_in_a_row > 0 {
+        let due = if std::mem::take(&mut self.held_off) {
+            self.quick_looks = 0;
+            false
+        } else if self.rests_in_a_row > 0 {
             // More than one read takes may have held its sender up. Whether they still write a
             // little at a time can be seen without a rest only.
             let paid = bytes >= REST_YIELD_MIN;
@@ -204,6 +210,16 @@ mod tests {
         assert_eq!(count_rests(vec![(2, 16, 2400); 1000]), 0);
         let fills_the_pipe = vec![(100, 1, READ_BYTES_MAX); 100];
         assert_eq!(count_rests([FEW_LINES.to_vec(), fills_the_pipe].concat()), 1);
+    }
+
+    #[test]
+    fn one_that_would_be_held_up_keeps_its_thread_from_resting() {
+        let (mut pace, now) = (Pace::new(), clock::instant());
+        for _ in 0..1000 {
+            (0..200).for_each(|_| pace.count_read(120));
+            pace.held_off = true;
+            assert!(!pace.is_rest_due(|| now));
+        }
     }
 
     #[test]

@@ -163,22 +163,18 @@ pub(super) fn read_until_stopped(
     connection: &mut Connection,
 ) -> nix::Result<()> {
     let pipe_bytes = enlarge_pipe(source, PIPE_BYTES);
-    // A read of anything else may hang, and what was read before it would wait for its writer.
-    let _wakes = pipe_bytes.map(|_| wake::defer());
     let mut pace = Pace::of_pipe(pipe_bytes);
     let mut buffer = vec![0; READ_BYTES_MAX];
     loop {
         if pace.is_rest_due(clock::instant) {
-            wake::now();
             pace.rest();
         }
         let bytes_max = connection.read_bytes_max();
         if bytes_max == 0 {
-            wake::now();
             connection.wait_for_room_blocking();
             continue;
         }
-        match read_or_stop(source, stop, &mut buffer[..bytes_max], wake::now)? {
+        match read_or_stop(source, stop, &mut buffer[..bytes_max])? {
             descriptor::Read::Bytes(length) => {
                 pace.count_read(length);
                 connection.push(&buffer[..length]);

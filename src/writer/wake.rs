@@ -1,11 +1,10 @@
-//! When a writer is woken: a thread that reads drains what is ready first.
+//! When a writer is woken: a thread that serves many connections drains what is ready first.
 //!
 //! One wake-up for all of them costs as much as one wake-up for each, and gives the writer more to
-//! write at a time. Such a thread says [`defer`], and calls [`now`] whenever it is about to wait.
+//! write at a time. Such a thread calls [`defer`] once, and [`now`] whenever it is about to wait.
 //! Under load it may not wait for long, so the wake-ups go out after some reads in any case.
 
 use std::cell::RefCell;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::queue::Queue;
@@ -32,22 +31,9 @@ thread_local! {
     static DEFERRED: RefCell<Option<Deferred>> = const { RefCell::new(None) };
 }
 
-/// Until the returned guard is dropped, this thread's wake-ups wait for [`now`].
-pub fn defer() -> Deferring {
-    now();
+/// From now on this thread's wake-ups wait for [`now`].
+pub fn defer() {
     DEFERRED.set(Some(Deferred { queues: Vec::new(), appends: 0 }));
-    Deferring(PhantomData)
-}
-
-/// Sends what is still owed when it is dropped.
-#[must_use]
-pub struct Deferring(PhantomData<*const ()>);
-
-impl Drop for Deferring {
-    fn drop(&mut self) {
-        now();
-        DEFERRED.set(None);
-    }
 }
 
 /// Wakes every writer that this thread has lines for.

@@ -4,6 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Course;
+use super::growth::head;
 use crate::collector::{Collector, Program, bytes};
 use crate::interrupt::interrupted;
 use crate::problem::{Outcome, While};
@@ -36,18 +37,7 @@ pub(super) fn measure(course: &Course) -> Outcome<Report> {
     let title = format!(
         "file: {CLIENTS} clients, {LINES_PER_WRITE} lines of {LINE_BYTES} B a write, one file"
     );
-    let head = [
-        "file MiB",
-        "logagent ns/line",
-        "lines/s",
-        "growth",
-        "writes/1000",
-        "switches/1000",
-        "bare ns/line",
-        "bare growth",
-        "x bare",
-    ];
-    let mut report = Report::new(title, head);
+    let mut report = Report::new(title, head("file MiB"));
     let own = grow(course, Program::Logagent, &load, &mut report)?;
     let bare = grow(course, Program::BareLoop, &load, &mut report)?;
     for (at, (slice, bare_slice)) in own.iter().zip(&bare).enumerate() {
