@@ -4,14 +4,11 @@ use std::ops::Range;
 
 use crate::line::newlines;
 
-/// Whole lines, each ended by a newline. Where a line holds newlines of its own, its place is
-/// remembered, so that it is never taken for several.
+/// Whole lines, each ended by the only newline that it has.
 #[derive(Clone, Debug, Default)]
 pub struct Block {
     bytes: Vec<u8>,
     lines: u64,
-    /// Lines with newlines inside, in order. Empty but for framings that allow such lines.
-    many_newlines: Vec<Range<usize>>,
     /// Records that count as no line, in order.
     records: Vec<Range<usize>>,
     /// The most bytes that `bytes` has held, whatever its memory held for others before.
@@ -21,19 +18,13 @@ pub struct Block {
 /// By what they hold, wherever in memory that came to be.
 impl PartialEq for Block {
     fn eq(&self, other: &Block) -> bool {
-        self.bytes == other.bytes
-            && self.lines == other.lines
-            && self.many_newlines == other.many_newlines
-            && self.records == other.records
+        self.bytes == other.bytes && self.lines == other.lines && self.records == other.records
     }
 }
 
 impl Eq for Block {}
 
 impl Block {
-    /// What it takes to remember the place of one line.
-    pub const PLACE_BYTES: usize = size_of::<Range<usize>>();
-
     /// An empty block that uses `bytes`' memory.
     pub fn reusing(mut bytes: Vec<u8>) -> Block {
         bytes.clear();
@@ -68,7 +59,7 @@ impl Block {
     /// Memory that is held beside the lines' own bytes.
     pub fn extra_bytes(&self) -> usize {
         let cut_off = self.touched_bytes.saturating_sub(self.bytes.len());
-        cut_off + (self.many_newlines.capacity() + self.records.capacity()) * Block::PLACE_BYTES
+        cut_off + self.records.capacity() * size_of::<Range<usize>>()
     }
 
     /// Memory held for lines, in bytes.
@@ -76,7 +67,7 @@ impl Block {
         self.bytes.capacity()
     }
 
-    /// Appends lines none of which holds a newline of its own; `append` says how many they were.
+    /// Appends lines; `append` says how many they were.
     pub fn append_lines<T>(&mut self, append: impl FnOnce(&mut Vec<u8>) -> (u64, T)) -> T {
         let (lines, result) = append(&mut self.bytes);
         self.lines += lines;
@@ -88,15 +79,10 @@ impl Block {
         self.touched_bytes = self.touched_bytes.max(bytes);
     }
 
-    /// Appends one line, which may hold newlines.
+    /// Appends one line.
     pub fn append_line(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
-        let start = self.bytes.len();
         append(&mut self.bytes);
-        let end = self.bytes.len();
-        debug_assert!(end > start && self.bytes[end - 1] == b'\n');
-        if memchr::memchr(b'\n', &self.bytes[start..end - 1]).is_some() {
-            self.many_newlines.push(start..end);
-        }
+        debug_assert!(self.bytes.last() == Some(&b'\n'));
         self.lines += 1;
     }
 
@@ -113,9 +99,6 @@ impl Block {
         if at == self.bytes.len() {
             return at;
         }
-        if let Some(line) = self.many_newlines.iter().find(|line| line.contains(&at)) {
-            return line.start;
-        }
         memchr::memrchr(b'\n', &self.bytes[..at]).map_or(0, |newline| newline + 1)
     }
 
@@ -124,11 +107,8 @@ impl Block {
         if at == self.bytes.len() {
             return self.lines;
         }
-        let inside = |line: &Range<usize>| {
-            newlines(&self.bytes[line.start..at.clamp(line.start, line.end - 1)])
-        };
         let records = self.records.iter().filter(|record| record.end <= at).count() as u64;
-        newlines(&self.bytes[..at]) - self.many_newlines.iter().map(inside).sum::<u64>() - records
+        newlines(&self.bytes[..at]) - records
     }
 }
 
@@ -148,8 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_found_from_any_byte_even_where_they_hold_newlines() {
-        let lines = ["ab", "", "c\nd\n\ne", "\n", "f"];
+    fn lines_are_found_from_any_byte() {
+        let lines = ["ab", "", "cde", "", "f"];
         let block = block(&lines);
         assert_eq!(block.lines(), 5);
         let mut start = 0;

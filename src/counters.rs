@@ -54,6 +54,12 @@ pub struct InputCounters {
     pub partial_bytes: AtomicU64,
     /// Connections refused.
     pub refused: AtomicU64,
+    /// Connections whose stream could not be found out: theirs is `unknown`.
+    pub unknown: AtomicU64,
+    /// Places where a framing made no sense of what came.
+    pub framing_errors: AtomicU64,
+    /// Packets that lost their end, since they were larger than can be read.
+    pub packets_cut: AtomicU64,
     /// Reading failed for good: what came behind is not known.
     pub failed: AtomicBool,
 }

@@ -3,18 +3,28 @@
 // In reading order: first the way of a line, then what runs it.
 pub mod limits;
 
+pub mod accounts;
 pub mod clock;
 pub mod descriptor;
 pub mod line;
 pub mod place;
 pub mod stream_name;
+pub mod system;
+
+pub mod syslog;
+pub mod template;
 
 pub mod counters;
 pub mod report;
 
 pub mod block;
-pub mod formatting;
+pub mod origin;
+
 pub mod framing;
+
+pub mod formatting;
+pub mod routing;
+
 pub mod pipeline;
 
 pub mod writer;

@@ -13,6 +13,14 @@ pub const READ_BYTES_MAX: usize = 256 * KIB;
 /// Below this much room in a queue a reader waits instead of reading crumbs.
 pub const READ_BYTES_MIN: usize = 4 * KIB;
 
+/// The largest packet that is read whole; a sender needs the right to enlarge its socket's buffer
+/// beyond `net.core.wmem_max` to send as much.
+pub const PACKET_BYTES_MAX: usize = 16 * MIB;
+/// Packets that are taken in one go at most.
+pub const PACKETS_PER_READ_MAX: usize = 256;
+/// A buffer that has held more is given back to the system.
+pub const PACKET_BUFFER_KEPT_MAX: usize = MIB;
+
 /// A queue's block is closed for appending once it holds this much; it is written by one write(2).
 pub const BLOCK_BYTES: usize = 512 * KIB;
 /// A busy thread wakes the writers that it has lines for after so many appends at the latest.
@@ -36,6 +44,14 @@ pub const QUEUE_LINES_MIN: usize = 2;
 
 /// The longest text of a gap record for a line that was left out.
 pub const GAP_BYTES_MAX: usize = 160;
+
+/// The longest tag of a syslog record: RFC 5424 has 48, RFC 3164 32 characters. What is longer is
+/// none.
+pub const SYSLOG_TAG_BYTES_MAX: usize = 128;
+
+/// The largest octet count of a record (RFC 6587): what may be one line may be counted. A larger
+/// count is a wrong one.
+pub const OCTET_COUNT_MAX: usize = LINE_BYTES_MAX_LIMIT;
 
 /// What every connection's unfinished line is sure of, whatever the others hold.
 pub const PARTIAL_BYTES_SURE: usize = 4 * KIB;
@@ -78,6 +94,29 @@ pub const REST_TAKES_MAX: Duration = Duration::from_micros(500);
 /// it can, which ends the rests.
 pub const RESTED_PIPE_BYTES_MIN: i32 = 512 * KIB as i32;
 
+/// Cgroups whose units are remembered: more than a machine has units.
+pub const CGROUPS_LISTED_MAX: usize = 100_000;
+/// All cgroups are looked through after a pause of at least this, for the sake of peers that have
+/// gone, ...
+pub const CGROUPS_LIST_EVERY: Duration = Duration::from_millis(100);
+/// ... and of at least so many times what that took: whoever sends peers that go must not keep a
+/// processor busy.
+pub const CGROUPS_LIST_SHARE: u32 = 4;
+/// Threads for what may take its time: reading a configuration, looking all cgroups through.
+pub const BLOCKING_THREADS_MAX: usize = 4;
+/// A unit's process that is still where systemd started it is looked at again after this, ...
+pub const MOVING_PAUSE: Duration = Duration::from_millis(2);
+/// ... so many times.
+pub const MOVING_LOOKS_MAX: u32 = 50;
+/// The longest first line by which a client names its stream; a longer first line is a line.
+pub const HANDSHAKE_BYTES_MAX: usize = 256;
+/// After a connection could not be given its stream, it asks again.
+pub const STREAM_RETRY: Duration = Duration::from_secs(1);
+/// Refused units that are told in one minute.
+pub const REFUSED_TOLD_MAX: usize = 20;
+/// Units, users and groups in one `allow`.
+pub const ALLOWED_MAX: usize = 1000;
+
 /// `max-streams` unless configured.
 pub const STREAMS_MAX_DEFAULT: usize = 1024;
 /// The longest stream name.
@@ -98,6 +137,23 @@ pub const CREATE_AFTER_SIGNAL: Duration = Duration::from_millis(100);
 pub const ACCEPT_RETRY_MIN: Duration = Duration::from_millis(10);
 /// The longest pause between two attempts to accept.
 pub const ACCEPT_RETRY_MAX: Duration = Duration::from_secs(1);
+/// A stream that a template made closes its file after so long without a line.
+pub const IDLE_CLOSE: Duration = Duration::from_secs(60);
+/// Streams that nobody uses any more are looked for this often, while there may be some.
+pub const IDLE_LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Where a socket holds fewer datagrams than this, senders that do not block may have to drop some.
+pub const DATAGRAMS_WAITING_FEW: u64 = 100;
+/// `send` tries again to connect after this; the pause is doubled up to [`SEND_RETRY_MAX`].
+pub const SEND_RETRY_MIN: Duration = Duration::from_millis(20);
+/// The longest pause between two attempts to connect.
+pub const SEND_RETRY_MAX: Duration = Duration::from_secs(1);
+/// What `send` hands over in one write: so much the kernel keeps together on its way into a socket,
+/// which takes all of it or nothing.
+pub const SEND_WRITE_BYTES_MAX: usize = 32 * KIB;
+/// How long an agent may at least take to read what `send` has given it.
+pub const SEND_LEAVE_MIN: Duration = Duration::from_secs(1);
+/// How long `send` tries to connect unless it is told otherwise: an agent is restarted in less.
+pub const SEND_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 /// A pid file holds a number and perhaps a newline; a larger file is something else.
 pub const PID_FILE_BYTES_MAX: usize = 20;
 /// How long the start waits for a log file to open before going on without it.
@@ -142,6 +198,8 @@ const _: () = assert!(QUEUE_BYTES_MAX_DEFAULT >= QUEUE_LINES_MIN * LINE_BYTES_MA
 /// What can be configured holds the defaults, and any UTF-8 character fits a line.
 const _: () = assert!(LINE_BYTES_MIN >= 4 && LINE_BYTES_MIN <= LINE_BYTES_MAX_DEFAULT);
 const _: () = assert!(LINE_BYTES_MAX_DEFAULT <= LINE_BYTES_MAX_LIMIT);
+/// The digits of an octet count, and the space behind them, are kept where lines are.
+const _: () = assert!(OCTET_COUNT_MAX.ilog10() as usize + 2 <= LINE_BYTES_MIN);
 const _: () = assert!(GRACE_DEFAULT.as_millis() <= CONFIGURED_DURATION_MAX.as_millis());
 const _: () = assert!(SYNC_EVERY_MIN.as_millis() <= CONFIGURED_DURATION_MAX.as_millis());
 const _: () = assert!(CONNECTIONS_MAX_DEFAULT <= CONFIGURED_COUNT_MAX);

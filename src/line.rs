@@ -17,10 +17,13 @@ pub enum LineEnd {
 /// One line, without its terminator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// Any bytes at all, newlines too where the framing is not `newline`.
+    /// Any bytes at all; newlines only where they are to be escaped.
     pub bytes: &'a [u8],
     /// Why the line ended.
     pub end: LineEnd,
+    /// Whether it goes on with what the line before it began: with an over-long line that was
+    /// split, or with a record that holds newlines.
+    pub continues: bool,
 }
 
 /// How many newlines there are.

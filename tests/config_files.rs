@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 
 use logagent::config::{Config, load};
@@ -152,6 +152,65 @@ fn what_stands_at_a_path_must_suit() {
         ),
         in_file,
     ]);
+}
+
+#[test]
+fn sockets_of_every_kind_are_looked_at_and_those_of_systemd_are_not() {
+    let files = Files::new(
+        "[input.a.unix-datagram]\npath = \"ROOT/a\"\n[input.b.unix-seqpacket]\n\
+         path = \"ROOT/b\"\n[input.c.systemd]\nname = \"a\"\n",
+    );
+    files.check(&[]);
+    let _stale = UnixDatagram::bind(files.root().join("a")).unwrap();
+    files.write("b", "a unit was here before its socket");
+    files.check(&[]);
+    fs::remove_file(files.root().join("b")).unwrap();
+    fs::create_dir(files.root().join("b")).unwrap();
+    files.check(&[
+        "ROOT/logagent.toml:7:8: ROOT/b is a directory, and the socket of input \"b\" is \
+                   a socket: remove it, or give another path",
+    ]);
+}
+
+#[test]
+fn the_directory_of_streams_that_clients_make_must_be_one() {
+    let own = "agent.pid-file = \"\"\nagent.control = \"\"\n";
+    let files = Files::new("");
+    let write = |dir: &str, stream: &str| {
+        let input = format!("[input.a.systemd]\nstream = \"{stream}\"\n");
+        files.write("logagent.toml", &format!("{own}defaults.dir = \"ROOT/{dir}\"\n{input}"));
+    };
+    let what = "the directory of the streams that clients make";
+    write("new/log", "{unit}");
+    files.check(&[]);
+    symlink("new", files.root().join("link")).unwrap();
+    fs::create_dir(files.root().join("new")).unwrap();
+    write("link", "{unit}");
+    files.check(&[]);
+    files.write("file", "");
+    write("file", "{unit}");
+    files.check(&[&format!(
+        "ROOT/logagent.toml:3:16: ROOT/file is a regular file, and {what} is a directory: remove \
+         it, or give another path"
+    )]);
+    write("file/log", "{unit}");
+    files.check(&[&format!(
+        "ROOT/logagent.toml:3:16: a part of ROOT/file/log is no directory: give {what} another path"
+    )]);
+    // Only where there are such streams.
+    write("new/x/y", "a");
+    files.check(&[]);
+    fs::set_permissions(files.root().join("new"), PermissionsExt::from_mode(0o555)).unwrap();
+    for dir in ["new", "new/x/y"] {
+        write(dir, "{unit}");
+        let told = as_nobody(|| files.load().unwrap_err());
+        let user = geteuid();
+        let expected = format!(
+            "ROOT/logagent.toml:3:16: user {user} may not make files in ROOT/new: change its owner \
+             or mode, or give {what} another path"
+        );
+        assert_eq!(told, [expected]);
+    }
 }
 
 #[test]

@@ -9,6 +9,8 @@ pub(crate) struct Lines {
     pub(crate) count: usize,
     /// With the terminator.
     pub(crate) bytes: usize,
+    /// What each begins with, before its letters.
+    pub(crate) begins: &'static str,
     pub(crate) terminator: u8,
     pub(crate) letters: Letters,
 }
@@ -54,6 +56,7 @@ impl Lines {
     /// One line, so many times: what is counted does not look at letters.
     fn text(self, random: &mut Random) -> Vec<u8> {
         let mut line = Vec::with_capacity(self.bytes);
+        line.extend_from_slice(self.begins.as_bytes());
         let end = self.bytes - 1;
         while line.len() < end {
             let letter = random.below(26) as u8;

@@ -1,22 +1,33 @@
 //! The pure parts: bytes become lines, lines become the stream's bytes, in a block.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use logagent::block::Block;
-use logagent::formatting::Format;
-use logagent::framing::Framing;
+use logagent::formatting::{Format, JSON_FIELDS};
+use logagent::framing::{Borders, Framing, Multiline, Records};
 use logagent::limits::{BLOCK_BYTES, BLOCK_CAPACITY, LINE_BYTES_MAX_DEFAULT, READ_BYTES_MAX};
 use logagent::pipeline::{Accepted, LineSettings, OverLong, PartialMemory, Pipeline};
 
 use crate::lines::Reads;
 
+/// A format.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    Raw,
+    /// With this prefix.
+    Stamped(&'static str),
+    Json,
+    Cri,
+}
+
 /// One connection's pipeline.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) framing: &'static str,
-    /// The prefix of `stamped`; none is `raw`.
-    pub(crate) prefix: Option<&'static str>,
+    pub(crate) borders: Borders,
+    pub(crate) shape: Shape,
     pub(crate) line_bytes_max: usize,
     pub(crate) over_long: OverLong,
     pub(crate) partial_memory: usize,
@@ -26,7 +37,8 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             framing: "newline",
-            prefix: None,
+            borders: Borders::None,
+            shape: Shape::Raw,
             line_bytes_max: LINE_BYTES_MAX_DEFAULT,
             over_long: OverLong::Split,
             partial_memory: LINE_BYTES_MAX_DEFAULT,
@@ -36,9 +48,13 @@ impl Default for Settings {
 
 impl Settings {
     pub(crate) fn lines(&self) -> LineSettings {
-        let format = match self.prefix {
-            None => Format::Raw,
-            Some(prefix) => Format::Stamped { prefix: prefix.parse().expect("a template") },
+        let format = match self.shape {
+            Shape::Raw => Format::Raw,
+            Shape::Stamped(prefix) => {
+                Format::Stamped { prefix: prefix.parse().expect("a template") }
+            }
+            Shape::Json => Format::Json { fields: JSON_FIELDS.to_vec() },
+            Shape::Cri => Format::Cri,
         };
         let (line_bytes_max, over_long) = (self.line_bytes_max, self.over_long);
         LineSettings { format, line_bytes_max, over_long }
@@ -46,8 +62,10 @@ impl Settings {
 
     pub(crate) fn pipeline(&self) -> Pipeline {
         let framing = Framing::named(self.framing).expect("a framing");
+        let records = Records { framing, borders: self.borders, multiline: Multiline::Lines };
         let stream = "web".parse().expect("a stream name");
-        Pipeline::new(framing, &self.lines(), &stream, &PartialMemory::new(self.partial_memory))
+        let memory = PartialMemory::new(self.partial_memory);
+        Pipeline::new(records, Arc::default(), &self.lines(), &stream, &memory)
     }
 }
 
@@ -59,12 +77,15 @@ pub(crate) enum Way {
     Push,
     /// Straight into the block.
     InPlace,
+    /// Over the buffer, in packets of so many bytes.
+    Packets(usize),
 }
 
 /// Takes `reads` so many times. Returns how many lines they were.
 pub(crate) fn run(settings: &Settings, way: Way, reads: &Reads, rounds: u64) -> u64 {
     let mut pipeline = settings.pipeline();
     let mut buffer = Vec::with_capacity(READ_BYTES_MAX);
+    let mut ends = Vec::with_capacity(READ_BYTES_MAX);
     let mut memory = Vec::with_capacity(BLOCK_CAPACITY);
     let mut lines = 0;
     for _ in 0..rounds {
@@ -76,6 +97,13 @@ pub(crate) fn run(settings: &Settings, way: Way, reads: &Reads, rounds: u64) -> 
                     buffer.extend_from_slice(black_box(read));
                     pipeline.push(&buffer, clock, &mut block)
                 }
+                Way::Packets(bytes) => {
+                    buffer.clear();
+                    buffer.extend_from_slice(black_box(read));
+                    ends.clear();
+                    ends.extend((bytes..=buffer.len()).step_by(bytes));
+                    pipeline.push_packets(&buffer, &ends, clock, &mut block)
+                }
                 Way::InPlace => read_in_place(&mut pipeline, black_box(read), &mut block),
             };
             lines += accepted.lines + accepted.lines_over_long;
@@ -85,7 +113,7 @@ pub(crate) fn run(settings: &Settings, way: Way, reads: &Reads, rounds: u64) -> 
         }
         memory = black_box(block).into_memory();
     }
-    assert!(!pipeline.is_inside_line());
+    assert!(!pipeline.is_inside_record());
     assert_eq!(memory.capacity(), BLOCK_CAPACITY, "a block has grown");
     lines
 }

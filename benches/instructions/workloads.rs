@@ -1,11 +1,12 @@
 //! What is counted, by name.
 
+use logagent::framing::Borders;
 use logagent::limits::{APPENDS_BEFORE_WAKING_MAX, KIB};
 use logagent::pipeline::OverLong;
 
 use crate::lines::{Arrival, Letters, Lines};
 use crate::path;
-use crate::pure::{self, Settings, Way};
+use crate::pure::{self, Settings, Shape, Way};
 
 /// One thing that is counted.
 pub(crate) struct Workload {
@@ -29,9 +30,18 @@ const STAMP: &str = "{time} ";
 /// As long as a stamp. What the clock's own look at the time takes is not ours to count.
 const FIXED_STAMP: &str = "2026-11-21T06:00:00.123456Z ";
 
+/// Shows what a syslog record says of itself.
+const HEAD_STAMP: &str = "{time} {facility}.{severity} {tag}: ";
+/// As logger sends it.
+const RFC3164: &str = "<13>Nov 21 06:33:06 app[1234]: ";
+/// As HAProxy sends it.
+const RFC5424: &str = "<150>1 2026-11-21T06:33:47.019245+00:00 vm haproxy 26481 - - ";
+/// The rest of a line of 120 bytes.
+const COUNTED: &str = "116 <13>Nov 21 06:33:06 app[1234]: ";
+
 /// All workloads, in the order of the table.
 pub(crate) fn all() -> Vec<Workload> {
-    [pushed(), in_place(), partial(), over_long(), lines_before(), written()]
+    [pushed(), shaped(), syslog(), in_place(), partial(), over_long(), lines_before(), written()]
         .into_iter()
         .flatten()
         .collect()
@@ -48,7 +58,7 @@ fn arrivals(line_bytes: usize) -> [(&'static str, Arrival); 3] {
 
 fn lines(bytes: usize) -> Lines {
     let count = ROUND_BYTES / bytes;
-    Lines { count, bytes, terminator: b'\n', letters: Letters::Ascii }
+    Lines { count, bytes, begins: "", terminator: b'\n', letters: Letters::Ascii }
 }
 
 fn workload(name: impl Into<String>, run: impl Fn(u64) -> u64 + Send + Sync + 'static) -> Workload {
@@ -59,10 +69,10 @@ fn workload(name: impl Into<String>, run: impl Fn(u64) -> u64 + Send + Sync + 's
 fn pushed() -> Vec<Workload> {
     let mut all = Vec::new();
     for (framing, terminator) in [("newline", b'\n'), ("nul", 0)] {
-        for (format, prefix) in [("raw", None), ("stamped", Some(STAMP))] {
+        for (format, shape) in [("raw", Shape::Raw), ("stamped", Shape::Stamped(STAMP))] {
             for (length, bytes) in LENGTHS {
                 for (arrival_name, arrival) in arrivals(bytes) {
-                    let settings = Settings { framing, prefix, ..Settings::default() };
+                    let settings = Settings { framing, shape, ..Settings::default() };
                     let lines = Lines { terminator, ..lines(bytes) };
                     let name = format!("push-{framing}-{format}-{length}-{arrival_name}");
                     all.push(workload(name, move |rounds| {
@@ -70,6 +80,60 @@ fn pushed() -> Vec<Workload> {
                     }));
                 }
             }
+        }
+    }
+    all
+}
+
+/// As objects, and as container runtimes write.
+fn shaped() -> Vec<Workload> {
+    let mut all = Vec::new();
+    for (format, shape) in [("json", Shape::Json), ("cri", Shape::Cri)] {
+        for (length, bytes) in LENGTHS {
+            for (arrival_name, arrival) in arrivals(bytes) {
+                let settings = Settings { shape, ..Settings::default() };
+                let name = format!("push-newline-{format}-{length}-{arrival_name}");
+                all.push(workload(name, move |rounds| {
+                    pure::run(&settings, Way::Push, &lines(bytes).reads(arrival), rounds)
+                }));
+            }
+        }
+    }
+    let json = Settings { shape: Shape::Json, ..Settings::default() };
+    all.push(workload("push-newline-json-two-byte-letters-64k-reads", move |rounds| {
+        let lines = Lines { letters: Letters::TwoBytes, ..lines(120) };
+        pure::run(&json, Way::Push, &lines.reads(Arrival::Whole(64 * KIB)), rounds)
+    }));
+    all
+}
+
+/// Records with heads: on a stream, each ended by a newline or with its length before it, and in
+/// packets.
+fn syslog() -> Vec<Workload> {
+    let shapes =
+        [("raw", Shape::Raw), ("stamped", Shape::Stamped(HEAD_STAMP)), ("json", Shape::Json)];
+    let large = Arrival::Whole(64 * KIB);
+    let mut all = Vec::new();
+    for (format, shape) in shapes {
+        let stream = |framing| Settings { framing, shape, ..Settings::default() };
+        let with = |begins, terminator| Lines { begins, terminator, ..lines(120) };
+        let (syslog, octets) = (stream("syslog"), stream("octet-counting"));
+        let packets = Settings { borders: Borders::Packets, ..syslog.clone() };
+        all.push(workload(format!("push-syslog-{format}-120-64k-reads"), move |rounds| {
+            let reads = with(RFC3164, b'\n').reads(large);
+            pure::run(&syslog, Way::Push, &reads, rounds)
+        }));
+        all.push(workload(format!("push-octet-counting-{format}-120-64k-reads"), move |rounds| {
+            let reads = with(COUNTED, b'.').reads(large);
+            pure::run(&octets, Way::Push, &reads, rounds)
+        }));
+        for (arrival_name, arrival) in [("64k-reads", large), ("one-a-read", Arrival::Whole(120))] {
+            let packets = packets.clone();
+            let name = format!("packets-syslog-{format}-120-{arrival_name}");
+            all.push(workload(name, move |rounds| {
+                let reads = with(RFC5424, b'\n').reads(arrival);
+                pure::run(&packets, Way::Packets(120), &reads, rounds)
+            }));
         }
     }
     all
@@ -151,7 +215,7 @@ fn written() -> Vec<Workload> {
             all.push(write(name, raw(), lines(bytes), arrival, reads_per_write));
         }
     }
-    let stamped = || Settings { prefix: Some(FIXED_STAMP), ..Settings::default() };
+    let stamped = || Settings { shape: Shape::Stamped(FIXED_STAMP), ..Settings::default() };
     let nul = Settings { framing: "nul", ..Settings::default() };
     let (large, single) = (Arrival::Whole(64 * KIB), Arrival::Whole(120));
     let (name, busy) = ("write-120-line-a-write", APPENDS_BEFORE_WAKING_MAX);

@@ -14,9 +14,16 @@ pub(super) fn raise_limit(config: &Config) -> usize {
         Ok(()) => hard,
         Err(_) => soft,
     };
+    let descriptors = usize::try_from(limit).unwrap_or(usize::MAX);
+    // Each stream that connections name has a file, but never so many that nobody can connect.
+    let on_demand = match config.inputs.values().any(|input| input.routing.makes_streams()) {
+        true => config.agent.streams_max.min(descriptors / 4),
+        false => 0,
+    };
     // A stream has two files for the moment of a reopen, an input has its socket.
-    let ours = 2 * config.streams.len() + config.inputs.len() + DESCRIPTORS_RESERVED;
-    let fit = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(ours).max(1);
+    let streams = 2 * config.streams.len() + on_demand;
+    let ours = streams + config.inputs.len() + DESCRIPTORS_RESERVED;
+    let fit = descriptors.saturating_sub(ours).max(1);
     if fit < wanted {
         report(&DescriptorsShort { wanted: &wanted, limit: &limit, connections: &fit });
     }

@@ -60,10 +60,14 @@ impl Failure {
     pub fn of_input(error: input::OpenError) -> Failure {
         let text = chain(&error);
         match error {
-            input::OpenError::Live(_) | input::OpenError::NoStream(_) | input::OpenError::Fixed => {
-                Failure::system(text)
-            }
-            input::OpenError::Kind { .. } => Failure::configuration(text),
+            input::OpenError::Live(_)
+            | input::OpenError::NoStream(_)
+            | input::OpenError::Fixed
+            | input::OpenError::NotInherited(_) => Failure::system(text),
+            input::OpenError::Kind { .. }
+            | input::OpenError::OneStream
+            | input::OpenError::Framing(_)
+            | input::OpenError::Inherited { .. } => Failure::configuration(text),
             input::OpenError::Io { source, .. } => match source.kind() {
                 ErrorKind::PermissionDenied | ErrorKind::NotADirectory => {
                     Failure::configuration(text)

@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod failure;
+mod on_demand;
 mod outcome;
 mod pid_file;
 mod reload;
@@ -23,8 +24,9 @@ pub use status::Status;
 
 use crate::clock;
 use crate::config::Config;
-use crate::input::{self, Commons, InputKind, InputSettings};
+use crate::input::{self, Commons, InputKind, InputSettings, StreamWanted};
 use crate::limits::TEE_GRACE;
+use crate::report::Complaint;
 use crate::stream_name::StreamName;
 use crate::writer::disk::Missing;
 use crate::writer::order::Order;
@@ -44,15 +46,19 @@ pub enum Phase {
     Draining,
 }
 
-/// Something ended by itself.
+/// Something to take note of.
 #[derive(Debug)]
-pub enum Ended {
-    /// All readers of an input: by its id.
-    Input(u64),
-    /// A writer: by its id.
-    Stream(u64),
-    /// The copy to the standard output.
-    Tee,
+pub enum Notice {
+    /// All readers of an input have ended: by its id.
+    InputEnded(u64),
+    /// A writer has ended: by its id.
+    StreamEnded(u64),
+    /// The copy to the standard output has ended.
+    TeeEnded,
+    /// A connection wants its stream.
+    StreamWanted(StreamWanted),
+    /// It is time to look for streams that nobody uses any more.
+    LookForIdle,
 }
 
 /// Everything that runs.
@@ -70,8 +76,15 @@ pub struct Agent {
     tee: Option<Arc<Tee>>,
     tee_is_open: bool,
     next_id: u64,
-    tell_ended: mpsc::UnboundedSender<Ended>,
-    ended: mpsc::UnboundedReceiver<Ended>,
+    tell: mpsc::UnboundedSender<Notice>,
+    told: mpsc::UnboundedReceiver<Notice>,
+    streams_wanted: mpsc::UnboundedReceiver<StreamWanted>,
+    /// When it was told last that there are as many streams as there may be.
+    full_told: Complaint,
+    /// When it was told last that a stream that a connection names could not be started.
+    failed_told: Complaint,
+    /// When to look for streams that nobody uses any more, where there may be some.
+    idle_look_at: Option<tokio::time::Instant>,
     /// Of streams and inputs that have ended.
     ended_outcome: Outcome,
 }
@@ -96,16 +109,16 @@ impl Agent {
         }
         let id = self.new_id();
         let (running, started) = RunningStream::start(id, name, settings, self.tee.clone())?;
-        self.tell_when(started.ended, Ended::Stream(id));
+        self.tell_when(started.ended, Notice::StreamEnded(id));
         self.streams.insert(name.clone(), running);
         Ok(started.opened)
     }
 
     fn add_input(&mut self, name: &str, settings: &InputSettings) -> Result<(), input::OpenError> {
-        let stream = self.stream(&settings.stream);
-        let stream = stream.ok_or_else(|| input::OpenError::NoStream(settings.stream.clone()))?;
+        let stream = self.fixed_stream(settings)?;
         let closing = self.closing_inputs.iter_mut().position(|closing| {
-            closing.kind.same_place(&settings.kind) && closing.input.take_back(settings, &stream)
+            closing.kind.same_place(&settings.kind)
+                && closing.input.take_back(settings, stream.as_ref())
         });
         if let Some(closing) = closing {
             let mut running = self.closing_inputs.remove(closing);
@@ -113,13 +126,29 @@ impl Agent {
             self.inputs.insert(name.to_owned(), running);
             return Ok(());
         }
+        if settings.kind.is_socket() {
+            self.remove_closing_socket(&settings.kind);
+        }
         let opened = input::open(name, settings, stream, &self.commons)?;
         let id = self.new_id();
-        self.tell_when(opened.ended, Ended::Input(id));
+        self.tell_when(opened.ended, Notice::InputEnded(id));
         let (name, kind) = (name.to_owned(), settings.kind.clone());
-        let running = RunningInput { id, name: name.clone(), kind, input: opened.input };
+        let identity = RunningInput::identity_at(&kind);
+        let running = RunningInput { id, name: name.clone(), kind, identity, input: opened.input };
         self.inputs.insert(name, running);
         Ok(())
+    }
+
+    /// Makes way for an input at the path of a socket of ours that still reads what waits in it: it
+    /// looks like somebody else's.
+    fn remove_closing_socket(&self, kind: &InputKind) {
+        let is_ours = |closing: &RunningInput| closing.kind.is_socket() && closing.has_made(kind);
+        if let Some(path) = kind.path()
+            && self.closing_inputs.iter().any(is_ours)
+        {
+            // Where it stays, that will be told of the input.
+            std::fs::remove_file(path).unwrap_or_default();
+        }
     }
 
     fn new_id(&mut self) -> u64 {
@@ -127,12 +156,22 @@ impl Agent {
         self.next_id
     }
 
-    fn tell_when(&self, ended: oneshot::Receiver<()>, what: Ended) {
-        let tell = self.tell_ended.clone();
+    /// The stream that an input's routing leads to by itself, if it does.
+    fn fixed_stream(
+        &self,
+        settings: &InputSettings,
+    ) -> Result<Option<Arc<Stream>>, input::OpenError> {
+        let Some(name) = settings.routing.fixed_stream() else { return Ok(None) };
+        let stream = self.stream(name);
+        stream.map(Some).ok_or_else(|| input::OpenError::NoStream(name.clone()))
+    }
+
+    fn tell_when(&self, ended: oneshot::Receiver<()>, notice: Notice) {
+        let tell = self.tell.clone();
         tokio::spawn(async move {
             // Told or dropped: either way it has ended.
             ended.await.unwrap_or_default();
-            tell.send(what).unwrap_or_default();
+            tell.send(notice).unwrap_or_default();
         });
     }
 
@@ -186,19 +225,29 @@ impl Agent {
         !self.all_inputs().any(|running| running.kind == InputKind::Stdin)
     }
 
-    /// Waits until something ends by itself. Dropping the future loses nothing.
-    pub async fn next_ended(&mut self) -> Ended {
-        match self.ended.recv().await {
-            Some(ended) => ended,
-            // We hold a sender ourselves.
-            None => std::future::pending().await,
+    /// Waits for something to take note of. Dropping the future loses nothing.
+    pub async fn next_notice(&mut self) -> Notice {
+        let idle_look_at = self.idle_look_at;
+        let look_for_idle = async {
+            match idle_look_at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // We hold a sender of each ourselves.
+            Some(notice) = self.told.recv() => notice,
+            Some(wanted) = self.streams_wanted.recv() => Notice::StreamWanted(wanted),
+            () = look_for_idle => Notice::LookForIdle,
         }
     }
 
-    /// Takes note of what [`Agent::next_ended`] told.
-    pub fn forget(&mut self, ended: Ended) {
-        match ended {
-            Ended::Input(id) => {
+    /// Does what [`Agent::next_notice`] told of.
+    pub fn take_note(&mut self, notice: Notice) {
+        match notice {
+            Notice::StreamWanted(wanted) => self.give_stream(wanted),
+            Notice::LookForIdle => self.retire_idle(),
+            Notice::InputEnded(id) => {
                 // What one that was removed left unread is somebody else's now.
                 let at_the_end = self.phase == Phase::Draining;
                 let ended = self.all_inputs().find(|running| running.id == id && at_the_end);
@@ -208,7 +257,7 @@ impl Agent {
                 self.inputs.retain(|_, running| running.id != id);
                 self.closing_inputs.retain(|running| running.id != id);
             }
-            Ended::Stream(id) => {
+            Notice::StreamEnded(id) => {
                 let ended = self.all_streams().find(|running| running.id() == id);
                 if let Some(outcome) = ended.map(outcome::of_stream) {
                     self.ended_outcome.add(&outcome);
@@ -216,7 +265,7 @@ impl Agent {
                 self.streams.retain(|_, running| running.id() != id);
                 self.retired.retain(|running| running.id() != id);
             }
-            Ended::Tee => self.tee_is_open = false,
+            Notice::TeeEnded => self.tee_is_open = false,
         }
     }
 
@@ -232,10 +281,10 @@ impl Agent {
     pub async fn wait_until_drained(&mut self, time: Duration) {
         let deadline = tokio::time::Instant::from_std(clock::instant() + time);
         while !self.is_drained() {
-            let Ok(ended) = tokio::time::timeout_at(deadline, self.next_ended()).await else {
+            let Ok(notice) = tokio::time::timeout_at(deadline, self.next_notice()).await else {
                 return;
             };
-            self.forget(ended);
+            self.take_note(notice);
         }
     }
 
@@ -266,10 +315,10 @@ impl Agent {
         };
         let deadline = tokio::time::Instant::from_std(clock::instant() + time);
         while self.tee_is_open {
-            let Ok(ended) = tokio::time::timeout_at(deadline, self.next_ended()).await else {
+            let Ok(notice) = tokio::time::timeout_at(deadline, self.next_notice()).await else {
                 break;
             };
-            self.forget(ended);
+            self.take_note(notice);
         }
         tee.report_dropped();
     }

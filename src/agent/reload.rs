@@ -18,6 +18,8 @@ impl Agent {
         let change = diff(&self.config, &config);
         let before = std::mem::replace(&mut self.config, config);
         self.apply(&change, &before);
+        self.set_on_demand();
+        self.tell_unused_descriptors();
         report(&ConfigurationApplied {
             streams_added: &change.streams_added.len(),
             streams_removed: &change.streams_removed.len(),
@@ -47,6 +49,11 @@ impl Agent {
     /// What fails is told, and does not count as configured: the next reload tries it again.
     fn apply(&mut self, change: &Diff, before: &Config) {
         for (name, settings) in &change.streams_added {
+            // One that a connection has named is configured from now on.
+            if let Some(running) = self.streams.get_mut(name) {
+                running.set(settings);
+                continue;
+            }
             if self.rename_stream(change, name, settings) {
                 continue;
             }
@@ -95,8 +102,7 @@ impl Agent {
     }
 
     fn set_input(&mut self, name: &str, settings: &InputSettings) -> Result<(), input::OpenError> {
-        let stream = self.stream(&settings.stream);
-        let stream = stream.ok_or_else(|| input::OpenError::NoStream(settings.stream.clone()))?;
+        let stream = self.fixed_stream(settings)?;
         match self.inputs.get_mut(name) {
             Some(running) => running.input.set(settings, stream),
             None => Ok(()),

@@ -5,21 +5,27 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{Agent, Ended, Failure, Outcome, Phase, descriptors};
+use super::{Agent, Failure, Notice, Outcome, Phase, descriptors};
 use crate::clock;
 use crate::config::Config;
-use crate::input::{Commons, InputKind};
+use crate::input::{Commons, Inherited, InputKind, Streams};
 use crate::limits::START_OPEN_MAX;
 use crate::pipeline::PartialMemory;
+use crate::report::Complaint;
 use crate::writer::tee::{Tee, TeePolicy};
 
 impl Agent {
     /// Opens every file of `config`; nothing is read yet. Whatever is wrong is told at once. `tee`
     /// copies every line to the standard output.
-    pub async fn start(config: Config, tee: Option<TeePolicy>) -> Result<Agent, Failure> {
+    pub async fn start(
+        config: Config,
+        inherited: Inherited,
+        tee: Option<TeePolicy>,
+    ) -> Result<Agent, Failure> {
         let connections_max = descriptors::raise_limit(&config);
         // Unbounded, but never longer than the number of inputs and streams.
-        let (tell_ended, ended) = mpsc::unbounded_channel();
+        let (tell, told) = mpsc::unbounded_channel();
+        let (streams, streams_wanted) = Streams::new();
         let mut agent = Agent {
             config: Config { agent: config.agent.clone(), ..Config::default() },
             phase: Phase::Starting,
@@ -34,12 +40,19 @@ impl Agent {
                 connections_max,
                 memory: PartialMemory::new(config.agent.partial_bytes_max),
                 full_told: Arc::default(),
+                streams,
+                cgroups: Arc::default(),
+                inherited: Arc::new(inherited),
             },
             tee: None,
             tee_is_open: false,
             next_id: 0,
-            tell_ended,
-            ended,
+            tell,
+            told,
+            streams_wanted,
+            full_told: Complaint::default(),
+            failed_told: Complaint::default(),
+            idle_look_at: None,
             ended_outcome: Outcome::default(),
         };
         if let Some(policy) = tee {
@@ -47,13 +60,14 @@ impl Agent {
         }
         agent.open_files(&config).await?;
         agent.config.streams = config.streams;
+        agent.config.on_demand = config.on_demand;
         agent.inputs_to_open = config.inputs;
         Ok(agent)
     }
 
     fn start_tee(&mut self, policy: TeePolicy) -> Result<(), Failure> {
         let (tee, ended) = Tee::start(policy).map_err(Failure::system)?;
-        self.tell_when(ended, Ended::Tee);
+        self.tell_when(ended, Notice::TeeEnded);
         self.tee = Some(tee);
         self.tee_is_open = true;
         Ok(())
@@ -94,6 +108,7 @@ impl Agent {
             self.add_input(name, settings).map_err(Failure::of_input)?;
         }
         self.config.inputs = inputs;
+        self.tell_unused_descriptors();
         self.phase = Phase::Running;
         Ok(())
     }

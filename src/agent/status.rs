@@ -52,6 +52,9 @@ struct InputStatus {
     lines_in: u64,
     bytes_in: u64,
     refused: u64,
+    unknown: u64,
+    framing_errors: u64,
+    packets_cut: u64,
 }
 
 impl Agent {
@@ -102,5 +105,8 @@ fn input_status(running: &RunningInput) -> InputStatus {
         lines_in: counters.lines_in.load(Relaxed),
         bytes_in: counters.bytes_in.load(Relaxed),
         refused: counters.refused.load(Relaxed),
+        unknown: counters.unknown.load(Relaxed),
+        framing_errors: counters.framing_errors.load(Relaxed),
+        packets_cut: counters.packets_cut.load(Relaxed),
     }
 }

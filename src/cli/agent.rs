@@ -13,7 +13,9 @@ use crate::agent::{Agent, Failure, Outcome, PidFile};
 use crate::config::{self, Config};
 use crate::control::signals::Signals;
 use crate::control::{self, Mode};
+use crate::input::Inherited;
 use crate::input::pace::rest_if_due;
+use crate::limits::BLOCKING_THREADS_MAX;
 use crate::report::{AgentStarted, Level, Messages, Panicked, report};
 use crate::writer::tee::TeePolicy;
 use crate::writer::wake;
@@ -97,8 +99,12 @@ fn is_piped() -> bool {
 }
 
 fn start_and_run(plan: Plan, signals: Signals) -> Result<Outcome, Failure> {
+    // Before anything else is opened that could have its numbers.
+    let inherited = Inherited::take().map_err(|error| {
+        Failure::system(format!("cannot take what systemd has handed over: {error}"))
+    })?;
     let runtime = runtime().map_err(Failure::system)?;
-    let outcome = runtime.block_on(run_until_stopped(plan, signals));
+    let outcome = runtime.block_on(run_until_stopped(plan, inherited, signals));
     // Nobody waits for a configuration file on a disk that hangs.
     runtime.shutdown_background();
     outcome
@@ -106,7 +112,9 @@ fn start_and_run(plan: Plan, signals: Signals) -> Result<Outcome, Failure> {
 
 fn runtime() -> io::Result<Runtime> {
     wake::defer();
-    Builder::new_current_thread().enable_io().enable_time().on_thread_park(before_waiting).build()
+    let mut builder = Builder::new_current_thread();
+    builder.enable_io().enable_time().max_blocking_threads(BLOCKING_THREADS_MAX);
+    builder.on_thread_park(before_waiting).build()
 }
 
 fn before_waiting() {
@@ -115,12 +123,16 @@ fn before_waiting() {
     rest_if_due();
 }
 
-async fn run_until_stopped(plan: Plan, signals: Signals) -> Result<Outcome, Failure> {
+async fn run_until_stopped(
+    plan: Plan,
+    inherited: Inherited,
+    signals: Signals,
+) -> Result<Outcome, Failure> {
     let settings = plan.config.agent.clone();
     let signals = signals.into_async().map_err(Failure::system)?;
     // Before anything else: a stale one names somebody who must not be signalled.
     let mut pid_file = settings.pid_file.as_deref().map(PidFile::claim).transpose()?;
-    let mut agent = Agent::start(plan.config, plan.tee).await?;
+    let mut agent = Agent::start(plan.config, inherited, plan.tee).await?;
     let requests = match &settings.control {
         Some(path) => control::serve(path).map_err(Failure::of_input)?,
         None => mpsc::channel(1).1,

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::options::{Arguments, from_written, tee_policy};
+use super::options::{Arguments, Command, from_written, tee_policy};
 
 /// Looks a variable up.
 type Look<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -17,6 +17,10 @@ pub(super) fn fill(arguments: &mut Arguments, look: Look<'_>) -> Result<(), Stri
     value(&mut arguments.log_level, "LOGAGENT_LOG", look, FromStr::from_str)?;
     if arguments.output.is_none() {
         path(&mut arguments.config, "LOGAGENT_CONFIG", look);
+    }
+    if let Some(Command::Send { socket, stream, .. }) = &mut arguments.command {
+        path(socket, "LOGAGENT_SOCKET", look);
+        value(stream, "LOGAGENT_STREAM", look, FromStr::from_str)?;
     }
     if arguments.command.is_some() || arguments.config.is_some() {
         return Ok(());

@@ -7,6 +7,7 @@ mod exit;
 mod options;
 mod pipe;
 mod print;
+mod send;
 mod status;
 
 use std::io::{self, Write};
@@ -17,7 +18,9 @@ use clap::error::ErrorKind;
 pub use exit::Exit;
 use options::{Arguments, Command};
 
+use crate::config::{HumanDuration, defaults};
 use crate::control::signals::Signals;
+use crate::limits::SEND_TIMEOUT_DEFAULT;
 
 /// Runs what the command line asks for. `signals` have their handlers already.
 pub fn run(signals: Signals) -> Exit {
@@ -32,6 +35,12 @@ pub fn run(signals: Signals) -> Exit {
         None => agent::run(arguments, signals),
         Some(Command::Check { file }) => check::run(file.as_deref().or(arguments.config_path())),
         Some(Command::Print { what }) => print::run(*what, arguments.config_path()),
+        Some(Command::Send { socket, stream, timeout }) => {
+            let socket = socket.clone().unwrap_or_else(|| defaults::SEND_SOCKET.into());
+            let timeout = timeout.map_or(SEND_TIMEOUT_DEFAULT, |HumanDuration(timeout)| timeout);
+            let stream = stream.as_ref();
+            send::run(&send::Sending { socket: &socket, stream, timeout }, signals)
+        }
         Some(Command::Status { json }) => status::run(&arguments.control_path(), *json),
     }
 }

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::{Choice, FormatName, FromWritten, LineBytes, OnFull, WrongValue, defaults};
+use crate::config::{
+    Choice, FormatName, FromWritten, HumanDuration, LineBytes, OnFull, WrongValue, defaults,
+};
 use crate::report::Level;
 use crate::stream_name::StreamName;
 use crate::writer::tee::TeePolicy;
@@ -55,7 +57,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME")]
     pub(super) stream: Option<StreamName>,
 
-    /// Pipe mode: raw, or stamped with the time of receipt
+    /// Pipe mode: raw, stamped with the time of receipt, json, or cri as container runtimes write
     #[arg(long, value_parser = from_written::<Choice<FormatName>>)]
     pub(super) format: Option<Choice<FormatName>>,
 
@@ -97,6 +99,22 @@ pub(super) enum Command {
     Print {
         /// What to print
         what: Printed,
+    },
+    /// Send the standard input's lines to a running agent
+    ///
+    /// What systemd-cat and logger are to the journal and to syslog. Waits for an agent that is not
+    /// there, goes on where one is restarted, and tells what it could not deliver (exit status 74).
+    Send {
+        /// Its socket, an input of kind unix-stream [default: /run/logagent/logagent.sock;
+        /// environment: LOGAGENT_SOCKET]
+        #[arg(short, long, value_name = "SOCKET")]
+        socket: Option<PathBuf>,
+        /// The stream to write to; the input must have client-names-stream = true
+        #[arg(long, value_name = "NAME")]
+        stream: Option<StreamName>,
+        /// How long to wait for an agent [default: 60s]
+        #[arg(long, value_name = "TIME", value_parser = from_written::<HumanDuration>)]
+        timeout: Option<HumanDuration>,
     },
     /// Tell what a running agent is doing
     Status {

@@ -9,9 +9,10 @@ use nix::sys::stat::{FileStat, SFlag, fstat, major, minor};
 
 use super::options::Arguments;
 use crate::config::{AgentSettings, Choice, Config, LineBytes, defaults};
-use crate::framing::FRAMINGS;
+use crate::framing::{FRAMINGS, Multiline};
 use crate::input::{InputKind, InputSettings};
 use crate::limits::{QUEUE_LINES_MIN, SOCKET_PATH_BYTES_MAX};
+use crate::routing::Routing;
 use crate::stream_name::StreamName;
 use crate::writer::StreamSettings;
 
@@ -44,7 +45,12 @@ pub(super) fn config(arguments: &Arguments, output: &Path) -> Result<Config, Str
         },
         ..Config::default()
     };
-    let input = |kind| InputSettings { kind, framing: &FRAMINGS[0], stream: name.clone() };
+    let input = |kind| InputSettings {
+        kind,
+        framing: &FRAMINGS[0],
+        multiline: Multiline::default(),
+        routing: Routing::to(name.clone()),
+    };
     for socket in &arguments.listen {
         let path = absolute(socket).map_err(|error| format!("--listen: {error}"))?;
         let bytes = path.as_os_str().len();

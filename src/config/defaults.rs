@@ -3,16 +3,19 @@
 use std::path::PathBuf;
 
 use super::value::FormatName;
-use crate::formatting::{Format, Template};
+use crate::formatting::{Format, JSON_FIELDS};
 use crate::limits::{LINE_BYTES_MAX_DEFAULT, QUEUE_BYTES_MAX_DEFAULT};
 use crate::pipeline::{LineSettings, OverLong};
 use crate::place::Place;
+use crate::template::Template;
 use crate::writer::{StreamSettings, SyncPolicy};
 
 /// `pid-file` of a configuration file; without one there is none.
 pub const PID_FILE: &str = "/run/logagent/logagent.pid";
 /// `control` of a configuration file; without one there is none.
 pub const CONTROL: &str = "/run/logagent/control.sock";
+/// Where `logagent send` sends unless it is told otherwise.
+pub const SEND_SOCKET: &str = "/run/logagent/logagent.sock";
 /// `dir`
 pub const DIR: &str = "/var/log/logagent";
 /// `mode` of log files.
@@ -27,6 +30,7 @@ pub fn stream(file: PathBuf) -> StreamSettings {
     StreamSettings {
         file: Place { path: file, mode: LOG_MODE, owner: None, group: None },
         sync: SyncPolicy::Never,
+        idle_close: None,
         queue_bytes_max: QUEUE_BYTES_MAX_DEFAULT,
         lines: LineSettings {
             format: Format::Raw,
@@ -41,11 +45,13 @@ pub fn listener(path: PathBuf) -> Place {
     Place { path, mode: LISTENER_MODE, owner: None, group: None }
 }
 
-/// The format of that name, with its prefix where it has one.
+/// The format of that name, with its prefix where it has one, and the default fields.
 pub fn format(name: FormatName, prefix: Option<Template>) -> Format {
     match name {
         FormatName::Raw => Format::Raw,
         FormatName::Stamped => Format::Stamped { prefix: prefix.unwrap_or_else(default_prefix) },
+        FormatName::Json => Format::Json { fields: JSON_FIELDS.to_vec() },
+        FormatName::Cri => Format::Cri,
     }
 }
 

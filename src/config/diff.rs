@@ -1,10 +1,11 @@
 //! What changes from one configuration to the next: pure, and the same for start and reload.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::Path;
 
-use super::used::{AgentSettings, Config};
-use crate::input::InputSettings;
+use super::used::{AgentSettings, Config, OnDemand};
+use crate::input::{InputKind, InputSettings};
 use crate::stream_name::StreamName;
 use crate::writer::StreamSettings;
 
@@ -13,6 +14,9 @@ use crate::writer::StreamSettings;
 /// To apply it: add and change streams; remove inputs, rename inputs (all at once, since two may
 /// swap their names), change and add inputs; at last remove streams, which nothing feeds any more.
 /// A stream that is added or changed may have the file that one removed or changed has until then.
+///
+/// What connections name from now on is made of `on_demand`. A stream that was made on demand and
+/// is now fed by name, or the other way round, is here added or removed.
 ///
 /// A start is the difference from [`Config::default`], which has no inputs and no streams.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,14 +30,16 @@ pub struct Diff {
     pub streams_removed: Vec<StreamName>,
     /// Streams whose settings changed, with the new ones.
     pub streams_changed: BTreeMap<StreamName, StreamSettings>,
+    /// What streams are made of that connections name, where that changed.
+    pub on_demand: Option<OnDemand>,
     /// Inputs that begin to listen.
     pub inputs_added: BTreeMap<String, InputSettings>,
     /// Inputs, by their old names, that stop listening.
     pub inputs_removed: Vec<String>,
     /// Inputs that keep their listener and change their name, as (old, new).
     pub inputs_renamed: Vec<(String, String)>,
-    /// Inputs, by their new names, that keep their listener and change anything else: stream,
-    /// framing, owner, group or mode.
+    /// Inputs, by their new names, that keep their listener and change anything else: routing,
+    /// framing, multiline, owner, group or mode.
     pub inputs_changed: BTreeMap<String, InputSettings>,
 }
 
@@ -46,12 +52,15 @@ impl Diff {
 
 /// The difference from `old` to `new`.
 ///
-/// An input is known by its listener, kind and path: where these change it is removed and added,
-/// and where only its name changes it is renamed.
+/// An input is known by its listener, kind and path, or kind and what systemd calls it: where these
+/// change it is removed and added, and where only its name changes it is renamed.
 pub fn diff(old: &Config, new: &Config) -> Diff {
     let mut diff = Diff::default();
     if old.agent != new.agent {
         diff.agent = Some(new.agent.clone());
+    }
+    if old.on_demand != new.on_demand {
+        diff.on_demand = Some(new.on_demand.clone());
     }
     for (name, settings) in &new.streams {
         match old.streams.get(name) {
@@ -87,10 +96,14 @@ fn diff_inputs(old: &Config, new: &Config, diff: &mut Diff) {
 }
 
 /// What an input listens at; no two inputs of a configuration share it.
-type Listener = (&'static str, Option<PathBuf>);
+type Listener<'a> = (&'static str, Option<&'a OsStr>);
 
-fn listener(input: &InputSettings) -> Listener {
-    (input.kind.name(), input.kind.path().map(PathBuf::from))
+fn listener(input: &InputSettings) -> Listener<'_> {
+    let at = match &input.kind {
+        InputKind::Systemd(name) => Some(OsStr::new(name)),
+        kind => kind.path().map(Path::as_os_str),
+    };
+    (input.kind.name(), at)
 }
 
 #[cfg(test)]
@@ -99,15 +112,20 @@ mod tests {
 
     use super::*;
     use crate::config::check_text;
-    use crate::framing::FRAMINGS;
+    use crate::framing::{FRAMINGS, Multiline};
 
-    /// Shorthand: inputs as `name=path>stream`.
+    /// Shorthand: inputs as `name=path>stream`, where `+` before the path makes it a socket of
+    /// systemd's.
     fn config(inputs: &str) -> Config {
         let mut text = String::new();
         for input in inputs.split_whitespace() {
             let (name, rest) = input.split_once('=').unwrap();
             let (path, stream) = rest.split_once('>').unwrap();
-            text += &format!("[input.{name}.fifo]\npath = \"/{path}\"\nstream = \"{stream}\"\n");
+            text += &match path.strip_prefix('+') {
+                Some(path) => format!("[input.{name}.systemd]\nname = \"{path}\"\n"),
+                None => format!("[input.{name}.fifo]\npath = \"/{path}\"\n"),
+            };
+            text += &format!("stream = \"{stream}\"\n");
         }
         if inputs.is_empty() {
             return Config::default();
@@ -149,6 +167,12 @@ mod tests {
         check("a=1>s", "b=1>t", "a:b ~b | -s +t");
         check("a=1>s b=2>s", "a=2>s b=1>s", "b:a a:b |");
         check("a=1>s b=2>t", "a=2>t c=3>u", "-a b:a +c | -s +u");
+        check("a=+1>s", "b=+1>s", "a:b |");
+        check("a=+1>s", "a=+1>t", "~a | -s +t");
+        check("a=+1>s", "a=+2>s", "-a +a |");
+        check("a=+1>s", "a=1>s", "-a +a |");
+        check("a=+1>s b=+2>s", "a=+2>s b=+1>s", "b:a a:b |");
+        check("a=+1>s", "a=+1>{unit}", "~a | -s");
     }
 
     #[test]
@@ -163,12 +187,30 @@ mod tests {
         assert_eq!(diff.agent, Some(new.agent.clone()));
         assert_eq!(diff.streams_changed, new.streams);
         assert_eq!(diff.inputs_changed, new.inputs);
+        assert_eq!(diff.on_demand, None);
+    }
+
+    #[test]
+    fn any_change_of_an_input_is_seen() {
+        type Change = fn(&mut InputSettings);
+        let changes: [Change; 3] = [
+            |input| input.multiline = Multiline::Escape,
+            |input| input.routing.client_names_stream = true,
+            |input| input.routing.allow.uids = Some(vec![0]),
+        ];
+        let old = config("a=+1>s");
+        for change in changes {
+            let mut new = old.clone();
+            new.inputs.values_mut().for_each(change);
+            assert_eq!(diff(&old, &new).inputs_changed, new.inputs);
+        }
     }
 
     /// As [`Diff`] says.
     fn apply(diff: Diff, to: &Config) -> Config {
         let mut config = to.clone();
         config.agent = diff.agent.unwrap_or(config.agent);
+        config.on_demand = diff.on_demand.unwrap_or(config.on_demand);
         for name in diff.streams_added.keys() {
             assert!(!config.streams.contains_key(name));
         }
@@ -206,18 +248,22 @@ mod tests {
     /// Configurations of few names and paths, so that they have much in common.
     fn configs() -> impl Strategy<Value = Config> {
         let name = proptest::sample::select(vec!["a", "b", "c", "d"]);
-        let input = (name, 0..4u8, 0..3u8);
+        let path = proptest::sample::select(vec!["0", "1", "2", "+0", "+1"]);
+        let stream = proptest::sample::select(vec!["s0", "s1", "s2", "{unit}"]);
+        let input = (name, path, stream);
         (proptest::collection::vec(input, 0..4), 0..2usize).prop_map(|(inputs, streams_more)| {
             let mut seen = BTreeSet::new();
             let mut text = String::new();
             for (name, path, stream) in inputs {
-                if seen.insert(name.to_owned()) && seen.insert(path.to_string()) {
-                    text += &format!("{name}={path}>s{stream} ");
+                let is_right = path.starts_with('+') || !stream.starts_with('{');
+                if is_right && seen.insert(name) && seen.insert(path) {
+                    text += &format!("{name}={path}>{stream} ");
                 }
             }
             let mut config = config(&text);
             config.agent.streams_max += streams_more;
             config.streams.values_mut().for_each(|s| s.queue_bytes_max += streams_more);
+            config.on_demand.defaults.queue_bytes_max += streams_more;
             config
         })
     }

@@ -24,7 +24,11 @@ pub(super) fn check(paths: &[PathUse], mistakes: &mut Mistakes<'_>) {
 
 /// What keeps `what` from being at `path`, and what to do.
 fn obstacle(path: &Path, what: &What) -> Option<String> {
-    let found = match path.symlink_metadata() {
+    let found = match what {
+        What::Dir => path.metadata(),
+        _ => path.symlink_metadata(),
+    };
+    let found = match found {
         Ok(found) => found,
         Err(error) if error.kind() == ErrorKind::NotFound => return no_room(path, what),
         Err(error) => return Some(out_of_reach(path, what, &error)),
@@ -41,6 +45,10 @@ fn obstacle(path: &Path, what: &What) -> Option<String> {
         What::Fifo(_) => {
             not_permitted(path, AccessFlags::R_OK | AccessFlags::W_OK, "read and write", what)
         }
+        What::Dir => {
+            let access = AccessFlags::W_OK | AccessFlags::X_OK;
+            not_permitted(path, access, "make files in", what)
+        }
         What::PidFile | What::Control | What::Socket(_) => no_room(path, what),
     }
 }
@@ -55,6 +63,7 @@ fn suits(what: &What, found: &Metadata) -> bool {
         What::Socket(_) => found.is_socket() || found.is_file(),
         What::Fifo(_) => found.is_fifo(),
         What::Log(_) => found.is_file() || found.is_char_device(),
+        What::Dir => found.is_dir(),
     }
 }
 
@@ -64,6 +73,7 @@ fn wanted(what: &What) -> &'static str {
         What::Control | What::Socket(_) => "a socket",
         What::Fifo(_) => "a FIFO",
         What::Log(_) => "a regular file or a character device",
+        What::Dir => "a directory",
     }
 }
 
@@ -109,7 +119,7 @@ fn not_permitted(path: &Path, access: AccessFlags, doing: &str, what: &What) -> 
     let error = faccessat(AT_FDCWD, path, access, AtFlags::AT_EACCESS).err()?;
     match (error, what) {
         // A stream starts on a read-only file system too: stalled, until that changes.
-        (Errno::EROFS, What::Log(_)) => None,
+        (Errno::EROFS, What::Log(_) | What::Dir) => None,
         (Errno::EROFS, _) => {
             let path = path.display();
             Some(format!(

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::source::Source;
-use super::value::{Setting, Value};
+use super::value::{List, Setting, Value};
 use crate::limits::MISTAKE_BYTES_MAX;
 
 /// One mistake in a configuration file.
@@ -85,6 +85,22 @@ impl<'a> Mistakes<'a> {
                 Setting::Wrong
             }
         }
+    }
+
+    /// What a list came to, each value with its place; wrong ones are told.
+    pub(super) fn list<T>(&mut self, file: usize, list: Option<List<T>>) -> Setting<Vec<(T, At)>> {
+        let Some(List { span, items }) = list else { return Setting::Absent };
+        let mut values = Vec::new();
+        let count = items.len();
+        for item in items {
+            if let Setting::Right(value, at) = self.setting(file, Some(item)) {
+                values.push((value, at));
+            }
+        }
+        if values.len() < count {
+            return Setting::Wrong;
+        }
+        Setting::Right(values, At { file, offset: span.start })
     }
 
     fn line(&self, at: At) -> usize {

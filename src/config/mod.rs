@@ -1,5 +1,6 @@
 //! The configuration: as written (serde) -> as used (checked, all mistakes at once) -> diff (pure).
 
+mod brackets;
 mod check;
 pub mod defaults;
 mod diff;
@@ -11,6 +12,7 @@ mod parse;
 mod pid_file;
 mod render;
 mod source;
+mod syntax;
 mod used;
 mod value;
 mod wording;
@@ -21,7 +23,7 @@ pub use load::{check_text, load};
 pub use mistake::Mistake;
 pub use pid_file::pid_file;
 pub use render::render;
-pub use used::{AgentSettings, Config};
+pub use used::{AgentSettings, Config, OnDemand};
 pub use value::{
     Choice, FormatName, FromWritten, Group, HumanDuration, LineBytes, Mode, Named, OnFull, Size,
     User, WrongValue,

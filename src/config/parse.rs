@@ -3,8 +3,7 @@
 //! Serde stops at the first mistake. So what it complains of is cut out, by its place, and the
 //! rest is asked again, until nothing is complained of.
 
-use std::borrow::Cow;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use serde::Deserialize;
@@ -14,6 +13,7 @@ use toml::de::{DeTable, DeValue, Deserializer, Error};
 use super::mistake::{At, Mistakes};
 use super::nearest::nearest;
 use super::source::Source;
+use super::syntax;
 use super::wording;
 use super::written::File;
 use crate::limits::CONFIGURATION_MISTAKES_MAX;
@@ -34,6 +34,8 @@ pub(super) struct Lost {
     pub(super) feeds: BTreeSet<String>,
     /// Inputs whose path stands behind a misspelt key.
     pub(super) paths: BTreeSet<String>,
+    /// Inputs whose `allow` has keys that could not be read.
+    pub(super) allows: BTreeSet<String>,
 }
 
 impl Parsed {
@@ -46,18 +48,16 @@ impl Parsed {
 
 /// Reads file number `file`.
 pub(super) fn parse(file: usize, source: &Source, mistakes: &mut Mistakes<'_>) -> Parsed {
-    let (text, mut syntax) = without_bare_keys(source);
-    let (table, further) = DeTable::parse_recoverable(&text);
-    syntax.extend(further);
-    for error in syntax.iter().take(CONFIGURATION_MISTAKES_MAX) {
-        let found = error.span().and_then(|span| source.text.get(span)).unwrap_or("");
-        let text = wording::syntax(error.message(), found);
-        mistakes.tell_syntax(At { file, offset: start(error) }, text);
+    let text = syntax::read(source);
+    let is_toml = text.mistakes.is_empty();
+    for (offset, text) in text.mistakes.iter().take(CONFIGURATION_MISTAKES_MAX) {
+        mistakes.tell_syntax(At { file, offset: *offset }, text);
     }
+    let (table, _) = DeTable::parse_recoverable(&text.readable);
     let mut reading = Reading {
         root: Spanned::new(table.span(), DeValue::Table(table.into_inner())),
         cut: Vec::new(),
-        lost: Lost { unknown: !syntax.is_empty(), ..Lost::default() },
+        lost: Lost { unknown: !is_toml, ..Lost::default() },
     };
     for _ in 0..CONFIGURATION_MISTAKES_MAX {
         let error = match reading.attempt() {
@@ -74,29 +74,6 @@ pub(super) fn parse(file: usize, source: &Source, mistakes: &mut Mistakes<'_>) -
         }
     }
     Parsed::nothing()
-}
-
-/// The parser gives up at a key without a value. So these lines are taken for empty: the text
-/// without them, and what is wrong with them.
-fn without_bare_keys(source: &Source) -> (Cow<'_, str>, Vec<Error>) {
-    let (_, mut syntax) = DeTable::parse_recoverable(&source.text);
-    syntax.retain(|error| error.message().starts_with(wording::BARE_KEY));
-    if syntax.is_empty() {
-        return (Cow::Borrowed(&source.text), syntax);
-    }
-    let bare: HashSet<usize> =
-        syntax.iter().map(|error| source.line_and_column(start(error)).0).collect();
-    let lines = source.text.split_inclusive('\n').enumerate();
-    let blank = |line: &str| {
-        let ends = if line.ends_with('\n') { "\n" } else { "" };
-        " ".repeat(line.len() - ends.len()) + ends
-    };
-    let lines = lines.map(
-        |(number, line)| {
-            if bare.contains(&(number + 1)) { blank(line) } else { line.to_owned() }
-        },
-    );
-    (Cow::Owned(lines.collect()), syntax)
 }
 
 fn start(error: &Error) -> usize {
@@ -140,6 +117,7 @@ impl Lost {
         self.unknown |= other.unknown;
         self.feeds.extend(other.feeds);
         self.paths.extend(other.paths);
+        self.allows.extend(other.allows);
     }
 
     /// Notes what goes with `removed`, which stood at `path`.
@@ -159,6 +137,9 @@ impl Lost {
             }
             [input, name, _, key] if input == "input" && is(key, "path") => {
                 self.paths.insert(name.clone());
+            }
+            [input, name, _, allow, _] if input == "input" && allow == "allow" => {
+                self.allows.insert(name.clone());
             }
             [input, _, _, key] if input == "input" && is(key, "stream") => {
                 self.feeds.extend(removed.as_str().map(str::to_owned));

@@ -7,20 +7,26 @@ use super::used::{AgentSettings, Config};
 use super::value::{Mode, Named, Size};
 use crate::formatting::Format;
 use crate::input::{InputKind, InputSettings};
-use crate::pipeline::OverLong;
 use crate::place::Place;
-use crate::stream_name::StreamName;
+use crate::routing::{Allow, Routing, To};
 use crate::writer::{StreamSettings, SyncPolicy};
 
 /// `config` as a TOML file: every table with every key once, each with a line about it.
 pub fn render(config: &Config) -> String {
+    let Config { agent: agent_settings, inputs, streams, on_demand } = config;
     let mut page = Page(String::from("# The configuration in effect, defaults included.\n"));
-    agent(&config.agent, &mut page);
-    for (name, settings) in &config.inputs {
+    agent(agent_settings, &mut page);
+    page.table("defaults");
+    page.key("where the file of a stream is that names none", "dir", path_text(&on_demand.dir));
+    page.owner(&on_demand.defaults.file);
+    stream(&on_demand.defaults, &mut page);
+    for (name, settings) in inputs {
         input(name, settings, &mut page);
     }
-    for (name, settings) in &config.streams {
-        stream(name, settings, &mut page);
+    for (name, settings) in streams.iter().chain(&on_demand.tables) {
+        page.table(&format!("stream.{}", key(name.as_str())));
+        page.place("where its lines are written", "file", &settings.file);
+        stream(settings, &mut page);
     }
     page.0
 }
@@ -38,37 +44,76 @@ fn agent(settings: &AgentSettings, page: &mut Page) {
     let grace = text(humantime::format_duration(*grace));
     page.key("how long a stop waits for what is still to be written", "grace", grace);
     page.key("connections at a time", "max-connections", connections_max);
-    page.key("streams at a time", "max-streams", streams_max);
+    page.key("streams at a time, with those that clients make", "max-streams", streams_max);
     let about = "unfinished lines of all connections together";
     page.key(about, "partial-memory", text(Size(*partial_bytes_max)));
 }
 
 fn input(name: &str, settings: &InputSettings, page: &mut Page) {
-    let InputSettings { kind, framing, stream } = settings;
+    let InputSettings { kind, framing, multiline, routing: Routing { to, allow, .. } } = settings;
     page.table(&format!("input.{}.{}", key(name), kind.name()));
     match kind {
-        InputKind::UnixStream(made) => page.place("where it listens", "path", made),
+        InputKind::UnixStream(made)
+        | InputKind::UnixDatagram(made)
+        | InputKind::UnixSeqpacket(made) => page.place("where it listens", "path", made),
         InputKind::Fifo(made) => page.place("where it is", "path", made),
         InputKind::Stdin => {}
+        InputKind::Systemd(name) => {
+            page.key("FileDescriptorName= of its sockets and FIFOs", "name", text(name));
+        }
     }
-    page.key("the stream its lines go to", "stream", text(stream));
+    match to {
+        To::Stream(stream) => page.key("the stream its lines go to", "stream", text(stream)),
+        To::Template(template) => {
+            page.key("the stream a connection's lines go to", "stream", text(template));
+        }
+    }
     page.key(framing.summary, "framing", text(framing.name));
+    page.key("what becomes of newlines in a record", "multiline", text(multiline.name()));
+    match kind {
+        InputKind::UnixStream(_) | InputKind::UnixSeqpacket(_) | InputKind::Systemd(_) => {
+            clients(allow, settings.routing.client_names_stream, page);
+        }
+        InputKind::UnixDatagram(_) | InputKind::Fifo(_) | InputKind::Stdin => {}
+    }
 }
 
-fn stream(name: &StreamName, settings: &StreamSettings, page: &mut Page) {
-    let StreamSettings { file, sync, queue_bytes_max, lines } = settings;
-    page.table(&format!("stream.{}", key(name.as_str())));
-    page.place("where its lines are written", "file", file);
+fn clients(allow: &Allow, client_names_stream: bool, page: &mut Page) {
+    let Allow { units, uids, gids } = allow;
+    let lists = [
+        ("unit", units.as_ref().map(|units| list(units.iter().map(text)))),
+        ("uid", uids.as_ref().map(list)),
+        ("gid", gids.as_ref().map(list)),
+    ];
+    let lists = lists.into_iter().filter_map(|(key, list)| Some(format!("{key} = {}", list?)));
+    let lists: Vec<String> = lists.collect();
+    if lists.is_empty() {
+        page.0 += "# no allow: whoever can connect is taken\n";
+    } else {
+        page.key("who is taken", "allow", format!("{{ {} }}", lists.join(", ")));
+    }
+    let about = "whether a client's first line may name its stream";
+    page.key(about, "client-names-stream", client_names_stream);
+}
+
+/// How lines are written, wherever that is.
+fn stream(settings: &StreamSettings, page: &mut Page) {
+    let StreamSettings { file: _, sync, idle_close: _, queue_bytes_max, lines } = settings;
     match &lines.format {
         Format::Raw => page.key("lines as they came", "format", text("raw")),
         Format::Stamped { prefix } => {
             page.key("lines behind a prefix", "format", text("stamped"));
             page.key("what stands before each line", "prefix", text(prefix));
         }
+        Format::Json { fields } => {
+            page.key("an object a line", "format", text("json"));
+            let names = fields.iter().map(|field| text(field.name()));
+            page.key("what stands in it beside the line", "fields", list(names));
+        }
+        Format::Cri => page.key("lines as container runtimes write them", "format", text("cri")),
     }
     page.key("the longest line", "max-line", text(Size(lines.line_bytes_max)));
-    let named = OverLong::names().into_iter().find(|(_, policy)| *policy == lines.over_long);
-    page.key("what happens to a longer one", "over-long", text(named.map_or("", |(name, _)| name)));
+    page.key("what happens to a longer one", "over-long", text(lines.over_long.name()));
     page.key("bytes accepted and not yet written", "queue", text(Size(*queue_bytes_max)));
     page.key("what happens when these are used up", "on-full", text("wait"));
     let sync = match sync {
@@ -92,8 +137,12 @@ impl Page {
     }
 
     fn place(&mut self, about: &str, key: &str, place: &Place) {
-        let Place { path, mode, owner, group } = place;
-        self.key(about, key, path_text(path));
+        self.key(about, key, path_text(&place.path));
+        self.owner(place);
+    }
+
+    fn owner(&mut self, place: &Place) {
+        let Place { path: _, mode, owner, group } = place;
         self.key("its permissions, whatever the umask", "mode", text(Mode(*mode)));
         match owner {
             Some(owner) => self.key("its owner", "owner", owner),
@@ -114,6 +163,12 @@ fn key(name: &str) -> String {
 
 fn path_text(path: &Path) -> String {
     text(path.display())
+}
+
+/// An array of TOML.
+fn list(values: impl IntoIterator<Item = impl fmt::Display>) -> String {
+    let values: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
+    format!("[{}]", values.join(", "))
 }
 
 /// A basic string of TOML.
@@ -148,6 +203,18 @@ mod tests {
     fn what_is_rendered_reads_back() {
         check("[input.web.unix-stream]\npath = \"/run/web.sock\"\n");
         check(
+            "[defaults]\ndir = \"/srv\"\nmode = \"0600\"\nowner = 7\nformat = \"json\"\n\
+             fields = [\"unit.instance\", \"message\"]\n\
+             [input.a.unix-stream]\npath = \"/a\"\nstream = \"{unit.prefix}\"\n\
+             allow = { unit = \"app@*.service\", uid = [33, \"root\"], gid = 4 }\n\
+             [input.b.unix-seqpacket]\npath = \"/b\"\nclient-names-stream = true\n\
+             multiline = \"escape\"\nowner = 1\n\
+             [input.c.unix-datagram]\npath = \"/c\"\nframing = \"nul\"\n\
+             [input.d.systemd]\nname = \"d e\"\nstream = \"{uid}\"\nallow.uid = 0\n\
+             [stream.unknown]\nformat = \"raw\"\n[stream.any]\nformat = \"cri\"\n\
+             [stream.b]\nfields = []\n",
+        );
+        check(
             "[agent]\npid-file = \"\"\ncontrol = \"\"\ngrace = \"1m 30s\"\nmax-connections = 7\n\
              max-streams = 3\npartial-memory = 1000\n\
              [defaults]\nowner = \"root\"\ngroup = 5\nmode = \"0600\"\nsync = \"reopen\"\n\
@@ -163,29 +230,37 @@ mod tests {
     #[test]
     fn every_key_stands_once_in_its_table_with_a_line_about_it() {
         let written = "[defaults]\nowner = 0\ngroup = 0\nformat = \"stamped\"\n\
-                       [input.web.fifo]\npath = \"/x\"\nowner = 0\ngroup = 0\n";
+                       [input.web.unix-stream]\npath = \"/x\"\nowner = 0\ngroup = 0\n\
+                       allow.uid = 0\n[input.in.stdin]\n[input.sd.systemd]\n\
+                       [stream.in]\nformat = \"json\"\n[stream.sd]\nformat = \"cri\"\n";
         let rendered = check(written);
-        let mut table = "";
-        let mut seen = std::collections::BTreeSet::new();
+        let mut tables: Vec<String> = Vec::new();
         let lines: Vec<&str> = rendered.lines().collect();
         for (before, line) in lines.iter().zip(&lines[1..]) {
             if line.starts_with('[') {
-                table = line;
+                tables.push((*line).to_owned());
             } else if let Some((key, _)) = line.split_once(" = ") {
                 assert!(before.starts_with("# "), "no comment before {line}");
-                assert!(seen.insert((table, key)), "twice: {table} {key}");
+                *tables.last_mut().unwrap() += &format!(" {key}");
             }
         }
-        let expected = "agent.control agent.grace agent.max-connections agent.max-streams \
-             agent.partial-memory agent.pid-file input.web.fifo.framing input.web.fifo.group \
-             input.web.fifo.mode input.web.fifo.owner input.web.fifo.path input.web.fifo.stream \
-             stream.web.file stream.web.format stream.web.group stream.web.max-line \
-             stream.web.mode stream.web.on-full stream.web.over-long stream.web.owner \
-             stream.web.prefix stream.web.queue stream.web.sync";
-        let seen: Vec<String> = seen
-            .iter()
-            .map(|(table, key)| format!("{}.{key}", &table[1..table.len() - 1]))
-            .collect();
-        assert_eq!(seen.join(" "), expected);
+        let stream = |own: &str| {
+            format!("mode owner group format {own}max-line over-long queue on-full sync")
+        };
+        let reading = "stream framing multiline";
+        let clients = "allow client-names-stream";
+        assert_eq!(
+            tables,
+            [
+                "[agent] pid-file control grace max-connections max-streams partial-memory",
+                &format!("[defaults] dir {}", stream("prefix ")),
+                &format!("[input.in.stdin] {reading}"),
+                &format!("[input.sd.systemd] name {reading} client-names-stream"),
+                &format!("[input.web.unix-stream] path mode owner group {reading} {clients}"),
+                &format!("[stream.in] file {}", stream("fields ")),
+                &format!("[stream.sd] file {}", stream("")),
+                &format!("[stream.web] file {}", stream("prefix ")),
+            ]
+        );
     }
 }

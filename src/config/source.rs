@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,12 @@ impl Source {
 
     fn unreadable(path: &Path, readable: &str, why: String) -> Source {
         Source { unreadable: Some(why), ..Source::new(path, readable.to_owned()) }
+    }
+
+    /// The bytes of a line, from 1, with its newline.
+    pub(super) fn line(&self, line: usize) -> Range<usize> {
+        let end = self.line_starts.get(line).copied().unwrap_or(self.text.len());
+        self.line_starts[line - 1]..end
     }
 
     /// Line and column of a byte, both from 1; the column counts characters.
@@ -136,6 +143,7 @@ mod tests {
         }
         assert_eq!(source.line_and_column(10), (2, 1), "inside a character");
         assert_eq!(source.line_and_column(usize::MAX), (3, 1));
+        assert_eq!([1, 2, 3].map(|line| source.line(line)), [0..9, 9..23, 23..23]);
         assert_eq!(Source::new(Path::new("x"), String::new()).line_and_column(0), (1, 1));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::defaults;
 use crate::input::InputSettings;
 use crate::limits;
 use crate::stream_name::StreamName;
@@ -47,6 +48,46 @@ pub struct Config {
     pub agent: AgentSettings,
     /// Inputs by name.
     pub inputs: BTreeMap<String, InputSettings>,
-    /// Streams by name.
+    /// Streams that are open while the agent runs, by name.
     pub streams: BTreeMap<StreamName, StreamSettings>,
+    /// Streams that connections name.
+    pub on_demand: OnDemand,
+}
+
+/// Streams that are made when a connection names them: by its origin, or itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnDemand {
+    /// Where the file of a stream is that has no table.
+    pub dir: PathBuf,
+    /// How it is written; the path of its file is made of `dir` and its name.
+    pub defaults: StreamSettings,
+    /// Streams that have a table.
+    pub tables: BTreeMap<StreamName, StreamSettings>,
+}
+
+impl OnDemand {
+    /// The settings of a stream of this name.
+    pub fn stream(&self, name: &StreamName) -> StreamSettings {
+        let mut settings = self.tables.get(name).cloned().unwrap_or_else(|| {
+            let mut settings = self.defaults.clone();
+            settings.file.path = self.dir.join(format!("{name}.log"));
+            settings
+        });
+        settings.idle_close = Some(limits::IDLE_CLOSE);
+        settings
+    }
+}
+
+impl Default for OnDemand {
+    fn default() -> OnDemand {
+        let dir = PathBuf::from(defaults::DIR);
+        OnDemand { dir, defaults: defaults::stream(PathBuf::new()), tables: BTreeMap::new() }
+    }
+}
+
+impl Config {
+    /// The settings of the stream of this name, be it open or made on demand.
+    pub fn stream(&self, name: &StreamName) -> StreamSettings {
+        self.streams.get(name).cloned().unwrap_or_else(|| self.on_demand.stream(name))
+    }
 }

@@ -17,9 +17,25 @@ static UNQUOTED: &[&str] = &[
     "invalid time",
 ];
 
+/// Of these only the first in a line is a mistake: the parser loses its way.
+static LOSES_ITS_WAY: &[&str] = &[
+    "extra assignment between",
+    "extra comma in inline table, expected `=`",
+    "missing assignment between",
+    "missing comma between",
+    "unexpected `=` in array",
+];
+
+const NO_COMMA_BETWEEN_KEYS: &str = "a comma stands between two keys in braces: write it";
+const NO_VALUE_IN_BRACES: &str = "a key in braces needs a value: write { key = value }, or the \
+                                  whole in quotes if it is a text";
+
 /// Beginnings of the parser's texts, and ours.
 static SYNTAX: &[(&str, &str)] = &[
+    ("cannot extend value", "this has a value already, which is no table: keep one of them"),
     ("duplicate key", "this stands here for the second time: keep one of them"),
+    ("extra assignment between", NO_COMMA_BETWEEN_KEYS),
+    ("extra comma in inline table, expected `=`", NO_VALUE_IN_BRACES),
     ("extra comma", "there is a comma too many: remove it"),
     ("invalid basic string, expected `\"`", "a text ends in its line: write its closing \""),
     ("invalid basic string", "a control character stands in a text as an escape such as \\u0007"),
@@ -29,11 +45,16 @@ static SYNTAX: &[(&str, &str)] = &[
         "a key is made of letters, digits, - and _: write any other one in quotes",
     ),
     (BARE_KEY, "a key needs a value: write key = value"),
+    ("missing assignment between", NO_VALUE_IN_BRACES),
+    ("missing comma between array", "a comma stands between two values of a list: write it"),
+    ("missing comma between key", NO_COMMA_BETWEEN_KEYS),
     (
         "missing escaped value",
         "a backslash begins an escape such as \\n: write \\\\ for a backslash itself",
     ),
     ("invalid multi-line", "a text that begins with three quotes ends with three: write them"),
+    ("unquoted keys cannot be empty", "there is no key before the =: write key = value"),
+    ("unexpected `=` in array", "a list has no keys: write its values alone, [\"a\", \"b\"]"),
     ("unclosed table", "a table's name stands in brackets: write the closing ]"),
     ("unexpected key or value", "this belongs into a line of its own"),
     (
@@ -43,11 +64,70 @@ static SYNTAX: &[(&str, &str)] = &[
 ];
 
 /// The one-kind rule, however it is broken.
-const ONE_KIND: &str = "an input has exactly one kind: write [input.NAME.unix-stream], \
-                        [input.NAME.fifo] or [input.NAME.stdin]";
+const ONE_KIND: &str = "an input has exactly one kind: write [input.NAME.KIND] with unix-stream, \
+                        unix-datagram, unix-seqpacket, fifo, stdin or systemd for KIND";
 
-/// A mistake of syntax. `found` is the text at its place.
-pub(super) fn syntax(message: &str, found: &str) -> String {
+/// What people know things by elsewhere, and their names here.
+static ELSEWHERE: &[(&str, &str)] = &[
+    ("datagram", "unix-datagram"),
+    ("dgram", "unix-datagram"),
+    ("unix-dgram", "unix-datagram"),
+    ("unixgram", "unix-datagram"),
+    ("seqpacket", "unix-seqpacket"),
+    ("unix-packet", "unix-seqpacket"),
+    ("unixpacket", "unix-seqpacket"),
+    ("stream", "unix-stream"),
+    ("unix", "unix-stream"),
+    ("socket", "unix-stream"),
+    ("unix-socket", "unix-stream"),
+    ("pipe", "fifo"),
+    ("named-pipe", "fifo"),
+    ("socket-activation", "systemd"),
+    ("systemd-socket", "systemd"),
+    ("user", "uid"),
+    ("users", "uid"),
+    ("group", "gid"),
+    ("groups", "gid"),
+    ("fdname", "name"),
+    ("file-descriptor-name", "name"),
+    ("FileDescriptorName", "name"),
+];
+
+/// Keys that some kinds of input have not, and why.
+#[rustfmt::skip]
+static LACKING: &[(&[&str], &[&str], &str)] = &[
+    (&["unix-datagram", "fifo", "stdin"], &["allow"],
+     "nobody connects to this kind of input, so nobody can be refused: remove allow"),
+    (&["unix-datagram", "fifo", "stdin"], &["client-names-stream"],
+     "nobody connects to this kind of input, so all that it reads goes to one stream: remove \
+      client-names-stream"),
+    (&["stdin"], &["path", "owner", "group", "mode"],
+     "the standard input is there already and has neither path nor owner: remove this"),
+    (&["systemd"], &["path"],
+     "systemd opens it: write ListenStream= or another Listen…= in the socket's unit, and \
+      remove path"),
+    (&["systemd"], &["owner"],
+     "systemd opens it: write SocketUser= in the socket's unit, and remove owner"),
+    (&["systemd"], &["group"],
+     "systemd opens it: write SocketGroup= in the socket's unit, and remove group"),
+    (&["systemd"], &["mode"],
+     "systemd opens it: write SocketMode= in the socket's unit, and remove mode"),
+];
+
+/// Whether what is wrong behind such a mistake in its line only follows from it.
+pub(super) fn loses_its_way(message: &str) -> bool {
+    LOSES_ITS_WAY.iter().any(|beginning| message.starts_with(beginning))
+}
+
+/// A mistake of syntax. `found` is the text at its place, `rest` that and what follows.
+pub(super) fn syntax(message: &str, found: &str, rest: &str) -> String {
+    // The parser looks for a value there, the last kind of which would be a text in such quotes.
+    if message.starts_with("invalid literal string, expected `'`") && rest.starts_with('}') {
+        return NO_VALUE_IN_BRACES.to_owned();
+    }
+    if ["true", "false", "yes", "no", "on", "off"].contains(&&*found.to_ascii_lowercase()) {
+        return format!("write true or false for a yes or no, and \"{found}\" for a text");
+    }
     if UNQUOTED.iter().any(|beginning| message.starts_with(beginning)) {
         return match found {
             "" => "there is no value: write one behind the =".to_owned(),
@@ -67,11 +147,11 @@ pub(super) fn syntax(message: &str, found: &str) -> String {
 pub(super) fn structure(message: &str, path: &[String]) -> String {
     let last = path.last().map_or("", String::as_str);
     if message.starts_with("unknown field ") {
-        return unknown("key", last, &known(message));
+        return lacking(path).unwrap_or_else(|| unknown("key", last, &known(message)));
     }
     if message.starts_with("unknown variant ") {
         let kinds = known(message);
-        return match nearest(last, kinds.iter().copied()) {
+        return match meant(last, &kinds) {
             Some(_) => unknown("kind of input", last, &kinds),
             None => format!("{last:?} is no kind of input: {ONE_KIND}"),
         };
@@ -82,7 +162,11 @@ pub(super) fn structure(message: &str, path: &[String]) -> String {
     if let Some((found, expected)) =
         message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
     {
-        let expected = if expected == "a map" { "a table" } else { expected };
+        let expected = match last {
+            "allow" => "a table such as { unit = [\"myapp@*.service\"] }",
+            _ if expected == "a map" => "a table",
+            _ => expected,
+        };
         let found = if found == "sequence" { "an array" } else { found };
         return format!("expected {expected}, found {}", found.replace('`', ""));
     }
@@ -91,10 +175,27 @@ pub(super) fn structure(message: &str, path: &[String]) -> String {
 
 fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     let list = known.join(", ");
-    match nearest(name, known.iter().copied()) {
-        Some(near) => format!("unknown {what} {name:?}, did you mean {near}? known are {list}"),
+    match meant(name, known) {
+        Some(meant) => format!("unknown {what} {name:?}, did you mean {meant}? known are {list}"),
         None => format!("unknown {what} {name:?}: known are {list}"),
     }
+}
+
+/// Which of the `known` names is meant by another one.
+fn meant<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let dashed = name.replace('_', "-");
+    let elsewhere = ELSEWHERE.iter().find(|(other, _)| *other == dashed);
+    let here = elsewhere.and_then(|(_, here)| known.iter().find(|known| *known == here));
+    here.copied().or_else(|| nearest(name, known.iter().copied()))
+}
+
+/// Why an input of this kind has no such key, where others have it.
+fn lacking(path: &[String]) -> Option<String> {
+    let [input, _, kind, key] = path else { return None };
+    let lacking = LACKING.iter().find(|(kinds, keys, _)| {
+        input == "input" && kinds.contains(&kind.as_str()) && keys.contains(&key.as_str())
+    });
+    lacking.map(|(_, _, why)| (*why).to_owned())
 }
 
 /// The known names behind `` `wrong`, expected one of `a`, `b` ``.

@@ -11,12 +11,13 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use super::value::{
-    AbsolutePath, Choice, Count, FormatName, Group, HumanDuration, LineBytes, Mode, OnFull,
-    PathOrOff, Route, Size, User, Value,
+    AbsolutePath, Choice, Count, DescriptorName, FormatName, Group, HumanDuration, LineBytes, List,
+    Mode, OnFull, PathOrOff, Size, User, Value,
 };
-use crate::formatting::Template;
-use crate::framing::Framing;
+use crate::framing::{Framing, Multiline};
 use crate::pipeline::OverLong;
+use crate::routing::{To, UnitPattern};
+use crate::template::{Placeholder, Template};
 use crate::writer::SyncPolicy;
 
 /// Tables by their names; both have their places.
@@ -82,6 +83,7 @@ macro_rules! stream_table {
             pub(super) group: Option<Value<Group>>,
             pub(super) format: Option<Value<Choice<FormatName>>>,
             pub(super) prefix: Option<Value<Template>>,
+            pub(super) fields: Option<List<Placeholder>>,
             pub(super) max_line: Option<Value<LineBytes>>,
             pub(super) over_long: Option<Value<Choice<OverLong>>>,
             pub(super) queue: Option<Value<Size>>,
@@ -105,27 +107,87 @@ stream_table! {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Input {
-    UnixStream(Spanned<Table<Listener>>),
+    UnixStream(Spanned<Table<Server>>),
+    UnixDatagram(Spanned<Table<Listener>>),
+    UnixSeqpacket(Spanned<Table<Server>>),
     Fifo(Spanned<Table<Listener>>),
-    Stdin(Table<Stdin>),
+    Stdin(Spanned<Table<Stdin>>),
+    Systemd(Spanned<Table<Systemd>>),
 }
 
-/// `[input.NAME.unix-stream]`, `[input.NAME.fifo]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Listener {
-    pub(super) path: Option<Value<AbsolutePath>>,
-    pub(super) owner: Option<Value<User>>,
-    pub(super) group: Option<Value<Group>>,
-    pub(super) mode: Option<Value<Mode>>,
-    pub(super) stream: Option<Value<Route>>,
-    pub(super) framing: Option<Value<Choice<&'static Framing>>>,
+/// What each key of an input is read into, whatever the kind.
+#[rustfmt::skip]
+macro_rules! input_key {
+    (path) => { Value<AbsolutePath> };
+    (owner) => { Value<User> };
+    (group) => { Value<Group> };
+    (mode) => { Value<Mode> };
+    (name) => { Value<DescriptorName> };
+    (stream) => { Value<To> };
+    (framing) => { Value<Choice<&'static Framing>> };
+    (multiline) => { Value<Choice<Multiline>> };
+    (allow) => { Spanned<Table<Allow>> };
+    (client_names_stream) => { Value<bool> };
 }
 
-/// `[input.NAME.stdin]`
+/// The table of some kinds of input: which keys they have.
+macro_rules! input_table {
+    ($(#[doc = $doc:literal])* $name:ident: $($key:ident),*) => {
+        $(#[doc = $doc])*
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+        pub(super) struct $name {
+            $($key: Option<input_key!($key)>,)*
+        }
+
+        impl From<$name> for InputKeys {
+            fn from(table: $name) -> InputKeys {
+                InputKeys { $($key: table.$key,)* ..InputKeys::default() }
+            }
+        }
+    };
+}
+
+input_table! {
+    /// `[input.NAME.unix-stream]`, `[input.NAME.unix-seqpacket]`
+    Server: path, owner, group, mode, stream, framing, multiline, allow, client_names_stream
+}
+
+input_table! {
+    /// `[input.NAME.unix-datagram]`, `[input.NAME.fifo]`
+    Listener: path, owner, group, mode, stream, framing, multiline
+}
+
+input_table! {
+    /// `[input.NAME.stdin]`
+    Stdin: stream, framing, multiline
+}
+
+input_table! {
+    /// `[input.NAME.systemd]`
+    Systemd: name, stream, framing, multiline, allow, client_names_stream
+}
+
+/// The keys of any kind of input; those that it has not are absent.
+#[derive(Debug, Default)]
+pub(super) struct InputKeys {
+    pub(super) path: Option<input_key!(path)>,
+    pub(super) owner: Option<input_key!(owner)>,
+    pub(super) group: Option<input_key!(group)>,
+    pub(super) mode: Option<input_key!(mode)>,
+    pub(super) name: Option<input_key!(name)>,
+    pub(super) stream: Option<input_key!(stream)>,
+    pub(super) framing: Option<input_key!(framing)>,
+    pub(super) multiline: Option<input_key!(multiline)>,
+    pub(super) allow: Option<input_key!(allow)>,
+    pub(super) client_names_stream: Option<input_key!(client_names_stream)>,
+}
+
+/// `allow`
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Stdin {
-    pub(super) stream: Option<Value<Route>>,
-    pub(super) framing: Option<Value<Choice<&'static Framing>>>,
+pub(super) struct Allow {
+    pub(super) unit: Option<List<UnitPattern>>,
+    pub(super) uid: Option<List<User>>,
+    pub(super) gid: Option<List<Group>>,
 }

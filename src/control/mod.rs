@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 pub use socket::{ControlError, Request, ask, serve};
 
-use crate::agent::{Agent, Ended, Outcome, Phase};
+use crate::agent::{Agent, Notice, Outcome, Phase};
 use crate::clock;
 use crate::config::{self, Config, Mistake};
 use crate::control::signals::{AsyncSignals, Signal};
@@ -46,8 +46,8 @@ impl Mode {
 enum Step {
     Signal(Signal),
     Request(Request),
-    Ended(Ended),
-    Loaded(Result<Config, Vec<Mistake>>),
+    Noticed(Notice),
+    Loaded(Box<Result<Config, Vec<Mistake>>>),
     GraceOver,
 }
 
@@ -65,8 +65,8 @@ pub async fn run(
         let step = tokio::select! {
             signal = signals.next() => Step::Signal(signal),
             Some(request) = requests.recv() => Step::Request(request),
-            ended = agent.next_ended() => Step::Ended(ended),
-            loaded = loading.finished() => Step::Loaded(loaded),
+            notice = agent.next_notice() => Step::Noticed(notice),
+            loaded = loading.finished() => Step::Loaded(Box::new(loaded)),
             () = sleep_until(grace_over.unwrap_or_else(far_future)), if grace_over.is_some() => {
                 Step::GraceOver
             }
@@ -90,8 +90,8 @@ pub async fn run(
                 let answer = commands::run(&agent, request.text());
                 request.answer(answer);
             }
-            Step::Ended(ended) => {
-                agent.forget(ended);
+            Step::Noticed(notice) => {
+                agent.take_note(notice);
                 if mode.ends_with_stdin
                     && agent.phase() == Phase::Running
                     && agent.stdin_has_ended()
@@ -100,8 +100,10 @@ pub async fn run(
                 }
             }
             Step::Loaded(_) if agent.phase() == Phase::Draining => {}
-            Step::Loaded(Ok(config)) => agent.reload(mode.overriding(config)),
-            Step::Loaded(Err(mistakes)) => refuse(&mistakes),
+            Step::Loaded(loaded) => match *loaded {
+                Ok(config) => agent.reload(mode.overriding(config)),
+                Err(mistakes) => refuse(&mistakes),
+            },
             // Nobody has asked to stop: whoever reads our standard output may take his time.
             Step::GraceOver if !stop_was_asked && agent.is_drained() => grace_over = None,
             Step::GraceOver => break,

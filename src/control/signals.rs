@@ -1,6 +1,7 @@
 //! Signals: their handlers stand before anything else, and what comes early waits.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -59,6 +60,12 @@ impl Signals {
         Ok(signals)
     }
 
+    /// Goes on without a runtime: for a command that something may be left to do when it is stopped.
+    pub fn into_stop(self) -> Stop {
+        self.nothing_to_finish.store(false, Relaxed);
+        Stop { stop: self.stop, nothing_to_finish: self.nothing_to_finish }
+    }
+
     /// Goes on with the runtime, which must be this thread's. From now on a stop is a drain.
     pub fn into_async(self) -> io::Result<AsyncSignals> {
         self.nothing_to_finish.store(false, Relaxed);
@@ -68,6 +75,26 @@ impl Signals {
             reload: watch(self.reload)?,
             stop: watch(self.stop)?,
         })
+    }
+}
+
+/// Readable once the program is to stop.
+#[derive(Debug)]
+pub struct Stop {
+    stop: UnixStream,
+    nothing_to_finish: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// The next signal to stop is the end of the process.
+    pub fn let_the_next_kill(&self) {
+        self.nothing_to_finish.store(true, Relaxed);
+    }
+}
+
+impl AsFd for Stop {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stop.as_fd()
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-use crate::input::socket::{InTheWay, listen_at};
+use crate::input::socket::{Connections, InTheWay, listen_at};
 use crate::input::{self};
 use crate::limits::{
     ACCEPT_RETRY_MAX, CONTROL_CLIENTS_MAX, CONTROL_REQUEST_BYTES_MAX, CONTROL_TIMEOUT,
@@ -45,9 +45,11 @@ impl Request {
 /// Serves the socket at `path`; requests come out of the receiver. Must be called on the runtime.
 pub fn serve(path: &Path) -> Result<mpsc::Receiver<Request>, input::OpenError> {
     let place = Place { path: path.to_owned(), mode: 0o600, owner: None, group: None };
-    let bound = listen_at(&place, InTheWay::Refuse)?;
-    let listener = UnixListener::from_std(bound.listener).map_err(|source| {
-        input::OpenError::Io { path: path.to_owned(), operation: "cannot watch the socket", source }
+    let bound = listen_at(&place, Connections::Stream, InTheWay::Refuse)?;
+    let listener = UnixListener::from_std(bound.socket).map_err(|source| input::OpenError::Io {
+        path: path.to_owned(),
+        operation: "cannot watch the socket",
+        source,
     })?;
     let (requests, receiver) = mpsc::channel(CONTROL_CLIENTS_MAX);
     tokio::spawn(accept_clients(listener, path.to_owned(), requests));

@@ -4,19 +4,28 @@
 //! it writes for a line ends with exactly one newline. A new format is one file and its row in
 //! [`FORMATS`].
 
+mod cri;
+mod json;
+mod json_text;
 mod raw;
+mod record;
+mod segments;
 mod stamped;
-mod template;
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::SystemTime;
 
+pub use cri::Cri;
+pub use json::Json;
 pub use raw::Raw;
 pub use stamped::Stamped;
-pub use template::{Template, TemplateError};
 
+use crate::framing::Multiline;
 use crate::line::{Line, LineEnd};
+use crate::origin::Origin;
 use crate::stream_name::StreamName;
+use crate::template::{Placeholder, Template};
 
 /// Tells the time of day; formatters that show none never call it.
 pub type Clock = fn() -> SystemTime;
@@ -34,13 +43,7 @@ pub trait Formatter: Send {
     /// Appends many lines: `whole_lines` ends with a newline, and every newline in it ends a line.
     /// Returns how many they were.
     fn lines(&mut self, whole_lines: &[u8], out: &mut Vec<u8>) -> u64 {
-        let (mut start, mut count) = (0, 0);
-        for end in memchr::memchr_iter(b'\n', whole_lines) {
-            self.line(Line { bytes: &whole_lines[start..end], end: LineEnd::Terminator }, out);
-            start = end + 1;
-            count += 1;
-        }
-        count
+        push_each(self, whole_lines, out)
     }
 
     /// Whether [`Formatter::lines`] appends what it is given, unchanged.
@@ -87,20 +90,120 @@ pub enum Format {
         /// What stands before each line.
         prefix: Template,
     },
+    /// Each line as a JSON object (RFC 8259) on a line of its own.
+    Json {
+        /// What it holds beside the line, in order; what is not known is left out.
+        fields: Vec<Placeholder>,
+    },
+    /// The format of container runtimes (CRI): `TIME stdout F LINE`.
+    Cri,
 }
 
-/// Every format there is, as (name, summary); the first is the default.
-pub static FORMATS: &[(&str, &str)] =
-    &[("raw", "the line as it came"), ("stamped", "`prefix` before each line")];
+/// The fields of `json` unless configured.
+pub const JSON_FIELDS: &[Placeholder] = &[
+    Placeholder::Time,
+    Placeholder::Stream,
+    Placeholder::Unit,
+    Placeholder::Pid,
+    Placeholder::Severity,
+    Placeholder::Facility,
+    Placeholder::Tag,
+];
 
-impl Format {
-    /// A formatter for one connection of `stream`.
-    pub fn build(&self, stream: &StreamName) -> Box<dyn Formatter> {
-        match self {
-            Format::Raw => Box::new(Raw),
-            Format::Stamped { prefix } => Box::new(Stamped::new(prefix, stream)),
+/// Every format there is, as (name, summary); the first is the default.
+pub static FORMATS: &[(&str, &str)] = &[
+    ("raw", "the line as it came"),
+    ("stamped", "`prefix` before each line"),
+    ("json", "an object a line, with the line and `fields`"),
+    ("cri", "as container runtimes write: time, stream, P or F, the line"),
+];
+
+/// What a formatter may show of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// The stream that its lines go to.
+    pub stream: &'a StreamName,
+    /// Who sends.
+    pub origin: &'a Origin,
+    /// Whether records have a syslog head.
+    pub is_syslog: bool,
+    /// What becomes of newlines inside a record.
+    pub multiline: Multiline,
+}
+
+impl<'a> About<'a> {
+    /// Lines for `stream` of which nothing else is known.
+    pub fn of(stream: &'a StreamName) -> About<'a> {
+        let (origin, multiline) = (Origin::UNKNOWN, Multiline::default());
+        About { stream, origin, is_syslog: false, multiline }
+    }
+
+    fn escapes(&self) -> bool {
+        self.multiline == Multiline::Escape
+    }
+
+    /// What is the same for every line of the connection; none where it is not known, or where each
+    /// line has its own.
+    fn value(&self, placeholder: Placeholder) -> Option<Cow<'a, str>> {
+        match placeholder {
+            Placeholder::Stream => Some(self.stream.as_str().into()),
+            placeholder => self.origin.value(placeholder),
         }
     }
+}
+
+impl Format {
+    /// A formatter for one connection.
+    pub fn build(&self, about: &About<'_>) -> Box<dyn Formatter> {
+        match self {
+            Format::Raw => Box::new(Raw { escapes: about.escapes() }),
+            Format::Stamped { prefix } => Box::new(Stamped::new(prefix, about)),
+            Format::Json { fields } => Box::new(Json::new(fields, about)),
+            Format::Cri => Box::new(Cri::new(about)),
+        }
+    }
+}
+
+/// Appends a line and its newline; with `escapes`, newlines in it as `\n`.
+fn push_line(line: &[u8], escapes: bool, out: &mut Vec<u8>) {
+    let mut rest = line;
+    if escapes {
+        while let Some(at) = memchr::memchr(b'\n', rest) {
+            out.extend_from_slice(&rest[..at]);
+            out.extend_from_slice(b"\\n");
+            rest = &rest[at + 1..];
+        }
+    }
+    out.extend_from_slice(rest);
+    out.push(b'\n');
+}
+
+/// Appends each of the lines by itself; returns how many they were.
+fn push_each<F: Formatter + ?Sized>(
+    formatter: &mut F,
+    whole_lines: &[u8],
+    out: &mut Vec<u8>,
+) -> u64 {
+    let (mut start, mut count) = (0, 0);
+    for end in memchr::memchr_iter(b'\n', whole_lines) {
+        let bytes = &whole_lines[start..end];
+        formatter.line(Line { bytes, end: LineEnd::Terminator, continues: false }, out);
+        start = end + 1;
+        count += 1;
+    }
+    count
+}
+
+/// Appends `prefix` before each of the lines; returns how many they were.
+fn push_prefixed(prefix: &[u8], whole_lines: &[u8], out: &mut Vec<u8>) -> u64 {
+    let (mut start, mut count) = (0, 0);
+    for end in memchr::memchr_iter(b'\n', whole_lines) {
+        out.extend_from_slice(prefix);
+        out.extend_from_slice(&whole_lines[start..=end]);
+        start = end + 1;
+        count += 1;
+    }
+    count
 }
 
 /// What is missing from a stream, for the record that stands in its place.

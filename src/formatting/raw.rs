@@ -1,16 +1,18 @@
 //! `raw`: the line's bytes as they came, and a newline. CR, NUL and invalid UTF-8 are kept.
 
-use super::{Expansion, Formatter};
+use super::{Expansion, Formatter, push_line};
 use crate::line::{Line, newlines};
 
 /// The default format.
 #[derive(Debug)]
-pub struct Raw;
+pub struct Raw {
+    /// Whether lines may hold newlines, which are escaped then.
+    pub escapes: bool,
+}
 
 impl Formatter for Raw {
     fn line(&mut self, line: Line<'_>, out: &mut Vec<u8>) {
-        out.extend_from_slice(line.bytes);
-        out.push(b'\n');
+        push_line(line.bytes, self.escapes, out);
     }
 
     fn lines(&mut self, whole_lines: &[u8], out: &mut Vec<u8>) -> u64 {
@@ -23,6 +25,6 @@ impl Formatter for Raw {
     }
 
     fn expansion(&self) -> Expansion {
-        Expansion { per_byte: 1, per_line: 1, per_read: 0 }
+        Expansion { per_byte: 1 + usize::from(self.escapes), per_line: 1, per_read: 0 }
     }
 }

@@ -1,33 +1,64 @@
-//! Framing: where in a connection's bytes one line ends and the next begins.
+//! Framing: where in an input's bytes one record ends and the next begins.
 //!
-//! A framer is pure: no IO, no clock, it cannot fail and holds no line. It only says what the next
-//! bytes are; `pipeline` keeps the unfinished line, and the bounds. A new framing is one file and
-//! its row in [`FRAMINGS`].
+//! A framer is pure: no IO, no clock, it cannot fail and holds no bytes. It only says what the next
+//! bytes are, newlines in records among them; `pipeline` keeps the unfinished line and the bounds.
+//! A new framing is one file and its row in [`FRAMINGS`].
 
 mod newline;
 mod nul;
+mod octet_counting;
+mod syslog;
+#[cfg(test)]
+mod tests;
 
 pub use newline::Newline;
 pub use nul::Nul;
+pub use octet_counting::OctetCounting;
+pub use syslog::Syslog;
 
 /// What the first bytes of an input are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Bytes of the line, from the front of the input. Zero is fine: an empty line, for example.
-    pub line_bytes: usize,
-    /// Bytes to take from the front of the input: the line's and, behind them, the framing's own.
+    /// Bytes of the record, from the front of the input. Zero is fine: an empty record, for
+    /// example.
+    pub record_bytes: usize,
+    /// Bytes to take from the front of the input: the record's and, behind them, the framing's own.
     pub taken_bytes: usize,
-    /// Whether the line ends behind these bytes.
-    pub ends: bool,
+    /// What comes behind these bytes.
+    pub then: Then,
 }
 
-/// Finds line ends, one connection's bytes at a time.
+/// What comes behind a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// More of the line.
+    More,
+    /// The end of a line of the record, where newlines inside records end lines.
+    Line,
+    /// The same, and with it the end of the record.
+    LastLine,
+    /// The end of the record. It ends a line, too, unless that is empty and stands behind a
+    /// [`Then::Line`].
+    End,
+    /// The record itself: what was taken of it until now, this piece too, was the framing's own,
+    /// a count for example. That is never more than [`LINE_BYTES_MIN`](crate::limits::LINE_BYTES_MIN).
+    Record,
+    /// More of the line. A count made no sense: how it goes on is the framing's choice.
+    Senseless,
+}
+
+/// Finds the ends of records, one connection's bytes at a time.
 pub trait Framer: Send {
-    /// What the first bytes of `input` are. `input` is never empty, and at least one byte of it is
-    /// taken.
+    /// What the first bytes of `input` are. `input` is never empty. At least one byte of it is
+    /// taken; none is fine before [`Then::Record`] and [`Then::Senseless`], which come once.
     fn next_piece(&mut self, input: &[u8]) -> Piece;
 
-    /// Whether lines end here as they do in a file, with exactly one newline, so that bytes that
+    /// Whether the next byte begins a record, as far as the framer has seen one.
+    fn is_between_records(&self) -> bool {
+        true
+    }
+
+    /// Whether records end here as lines do in a file, with exactly one newline, so that bytes that
     /// were read need no change to be written.
     fn is_as_in_files(&self) -> bool {
         false
@@ -49,18 +80,86 @@ pub struct Framing {
     pub name: &'static str,
     /// One line about it, for messages and examples.
     pub summary: &'static str,
-    build: fn() -> Box<dyn Framer>,
+    /// Whether records may have a syslog head.
+    pub is_syslog: bool,
+    /// Finds records in bytes without borders.
+    build: fn(Multiline) -> Box<dyn Framer>,
+    /// What it means where whatever carries the bytes keeps records apart.
+    in_packets: InPackets,
+}
+
+/// What a framing means in packets, each of which ends a record whatever it ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InPackets {
+    /// A packet is a record.
+    Whole,
+    /// The framing's own ends are found in it, too.
+    Framed,
+    /// Nothing.
+    Never,
+}
+
+/// Whether whatever carries an input's bytes keeps records apart by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Borders {
+    /// Bytes without borders: a stream socket, a FIFO.
+    None,
+    /// Packets: a datagram or seqpacket socket.
+    Packets,
+}
+
+/// What becomes of newlines inside a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Multiline {
+    /// Each ends a line.
+    #[default]
+    Lines,
+    /// They are escaped: a record is one line.
+    Escape,
+}
+
+/// How an input's bytes become records, and records lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Records {
+    /// Where a record ends.
+    pub framing: &'static Framing,
+    /// Whether packets have ends of their own.
+    pub borders: Borders,
+    /// What becomes of newlines inside a record.
+    pub multiline: Multiline,
+}
+
+impl Records {
+    /// Records of a connection without borders, whose newlines end lines.
+    pub fn of(framing: &'static Framing) -> Records {
+        Records { framing, borders: Borders::None, multiline: Multiline::Lines }
+    }
+
+    /// A framer for one connection; none where a packet is a record.
+    pub fn framer(&self) -> Option<Box<dyn Framer>> {
+        match (self.borders, self.framing.in_packets) {
+            (Borders::None, _) | (Borders::Packets, InPackets::Framed) => {
+                Some((self.framing.build)(self.multiline))
+            }
+            (Borders::Packets, InPackets::Whole | InPackets::Never) => None,
+        }
+    }
+
+    /// Whether a record may hold newlines.
+    pub fn may_hold_newlines(&self) -> bool {
+        self.borders == Borders::Packets || self.framing.name != FRAMINGS[0].name
+    }
 }
 
 impl Framing {
-    /// A framer for one connection.
-    pub fn build(&self) -> Box<dyn Framer> {
-        (self.build)()
-    }
-
     /// The framing of that name.
     pub fn named(name: &str) -> Option<&'static Framing> {
         FRAMINGS.iter().find(|framing| framing.name == name)
+    }
+
+    /// Whether it means anything where packets keep records apart.
+    pub fn fits_packets(&self) -> bool {
+        self.in_packets != InPackets::Never
     }
 }
 
@@ -75,14 +174,40 @@ impl Eq for Framing {}
 
 /// Every framing there is; the first is the default.
 pub static FRAMINGS: &[Framing] = &[
-    Framing { name: "newline", summary: "a line ends with a newline", build: || Box::new(Newline) },
-    Framing { name: "nul", summary: "a line ends with a NUL byte", build: || Box::new(Nul) },
+    Framing {
+        name: "newline",
+        summary: "a line ends with a newline",
+        is_syslog: false,
+        build: |_| Box::new(Newline),
+        in_packets: InPackets::Whole,
+    },
+    Framing {
+        name: "nul",
+        summary: "a record ends with a NUL byte",
+        is_syslog: false,
+        build: |multiline| Box::new(Nul { multiline }),
+        in_packets: InPackets::Framed,
+    },
+    Framing {
+        name: "octet-counting",
+        summary: "each record has its length before it (RFC 6587)",
+        is_syslog: true,
+        build: |multiline| Box::new(OctetCounting::new(multiline)),
+        in_packets: InPackets::Never,
+    },
+    Framing {
+        name: "syslog",
+        summary: "as syslog senders do: a packet, a counted record, a newline or a NUL",
+        is_syslog: true,
+        build: |multiline| Box::new(Syslog::new(multiline)),
+        in_packets: InPackets::Whole,
+    },
 ];
 
-/// The piece of `input` up to `terminator`, or all of it where there is none yet.
-fn until(terminator: u8, input: &[u8]) -> Piece {
-    match memchr::memchr(terminator, input) {
-        Some(at) => Piece { line_bytes: at, taken_bytes: at + 1, ends: true },
-        None => Piece { line_bytes: input.len(), taken_bytes: input.len(), ends: false },
+/// The piece of `input` up to what was found in it, or all of it where there was nothing.
+fn up_to(found: Option<usize>, then: Then, input: &[u8]) -> Piece {
+    match found {
+        Some(at) => Piece { record_bytes: at, taken_bytes: at + 1, then },
+        None => Piece { record_bytes: input.len(), taken_bytes: input.len(), then: Then::More },
     }
 }

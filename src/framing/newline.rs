@@ -1,6 +1,6 @@
 //! `newline`: a line ends with one newline (0x0A); every other byte belongs to it, CR and NUL too.
 
-use super::{Framer, Piece};
+use super::{Framer, Piece, Then, up_to};
 
 /// The default framing.
 #[derive(Debug)]
@@ -8,7 +8,7 @@ pub struct Newline;
 
 impl Framer for Newline {
     fn next_piece(&mut self, input: &[u8]) -> Piece {
-        super::until(b'\n', input)
+        up_to(memchr::memchr(b'\n', input), Then::End, input)
     }
 
     fn is_as_in_files(&self) -> bool {

@@ -3,40 +3,39 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::Commons;
-use crate::clock;
-use crate::counters::InputCounters;
-use crate::framing::Framing;
-use crate::pipeline::{Accepted, PartialMemory, Pipeline};
-use crate::report::{PartialMemoryShort, report};
+use super::intake::Intake;
+use super::packets::Packets;
+use crate::framing::Records;
+use crate::origin::Origin;
+use crate::pipeline::{Accepted, Pipeline};
 use crate::writer::stream::Stream;
 
 /// Holds its stream open until it is dropped.
 pub(super) struct Connection {
     stream: Arc<Stream>,
+    records: Records,
     pipeline: Pipeline,
     /// Of the stream's settings that the pipeline has.
     generation: u64,
-    counters: Arc<InputCounters>,
-    /// What `counters` has of our unfinished line.
+    intake: Arc<Intake>,
+    /// What the counters have of our unfinished line.
     partial_bytes: u64,
-    memory: Arc<PartialMemory>,
 }
 
 impl Connection {
     pub(super) fn new(
-        framing: &Framing,
+        records: Records,
+        origin: Arc<Origin>,
         stream: Arc<Stream>,
-        counters: &Arc<InputCounters>,
-        commons: &Commons,
+        intake: &Arc<Intake>,
     ) -> Connection {
         let generation = stream.generation();
-        let settings = stream.line_settings();
-        let pipeline = Pipeline::new(framing, &settings, stream.name(), &commons.memory);
-        counters.connections.fetch_add(1, Relaxed);
-        counters.connections_total.fetch_add(1, Relaxed);
-        let (counters, memory) = (counters.clone(), commons.memory.clone());
-        Connection { stream, pipeline, generation, counters, partial_bytes: 0, memory }
+        let (settings, memory) = (stream.line_settings(), &intake.commons.memory);
+        let pipeline = Pipeline::new(records, origin, &settings, stream.name(), memory);
+        intake.counters.connections.fetch_add(1, Relaxed);
+        intake.counters.connections_total.fetch_add(1, Relaxed);
+        let intake = intake.clone();
+        Connection { stream, records, pipeline, generation, intake, partial_bytes: 0 }
     }
 
     /// How much may be read now; 0 where it must wait for room.
@@ -54,9 +53,14 @@ impl Connection {
         self.stream.wait_for_room_blocking(expansion, partial);
     }
 
-    /// Whether a line has begun that has not ended.
-    pub(super) fn is_inside_line(&self) -> bool {
-        self.pipeline.is_inside_line()
+    /// Where its lines go.
+    pub(super) fn stream(&self) -> Arc<Stream> {
+        self.stream.clone()
+    }
+
+    /// Whether a record has begun that has not ended.
+    pub(super) fn is_inside_record(&self) -> bool {
+        self.pipeline.is_inside_record()
     }
 
     /// Goes on with the stream's settings of now.
@@ -71,6 +75,32 @@ impl Connection {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.adopt_changes();
         let accepted = self.stream.push(&mut self.pipeline, bytes);
+        self.count(accepted);
+    }
+
+    /// Takes packets that were read.
+    pub(super) fn push_packets(&mut self, packets: &mut Packets) {
+        self.adopt_changes();
+        let (bytes, ends) = (packets.bytes(), packets.ends());
+        let accepted = self.stream.push_packets(&mut self.pipeline, bytes, ends);
+        self.count(accepted);
+        self.count_cut(packets);
+    }
+
+    /// Counts those of `packets` that lost their end.
+    pub(super) fn count_cut(&self, packets: &mut Packets) {
+        self.intake.count_cut(packets.take_cut());
+    }
+
+    /// A packet without its terminator.
+    pub(super) fn trimmed<'a>(&self, packet: &'a [u8]) -> &'a [u8] {
+        self.pipeline.trimmed(packet)
+    }
+
+    /// Takes a part of a packet; `ends` with the last one.
+    pub(super) fn push_part(&mut self, part: &[u8], ends: bool) {
+        self.adopt_changes();
+        let accepted = self.stream.push_part(&mut self.pipeline, part, ends);
         self.count(accepted);
     }
 
@@ -99,23 +129,27 @@ impl Connection {
 
     fn count(&mut self, accepted: Accepted) {
         let partial_bytes = self.pipeline.partial_bytes() as u64;
+        let counters = &self.intake.counters;
         if partial_bytes != self.partial_bytes {
             // Adding the difference of two, wrapping where it is negative.
             let change = partial_bytes.wrapping_sub(self.partial_bytes);
-            self.counters.partial_bytes.fetch_add(change, Relaxed);
+            counters.partial_bytes.fetch_add(change, Relaxed);
             self.partial_bytes = partial_bytes;
         }
-        self.counters.read(accepted.bytes, accepted.lines + accepted.lines_over_long);
-        if accepted.memory_short > 0 && self.memory.complaint_is_due(clock::instant()) {
-            let limit = self.memory.bytes_max();
-            report(&PartialMemoryShort { stream: self.stream.name(), limit: &limit });
+        counters.read(accepted.bytes, accepted.lines + accepted.lines_over_long);
+        if accepted.memory_short > 0 {
+            self.intake.memory_is_short(self.stream.name());
+        }
+        if accepted.framing_errors > 0 {
+            self.intake.count_senseless(self.records.framing.name, accepted.framing_errors);
         }
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.counters.connections.fetch_sub(1, Relaxed);
-        self.counters.partial_bytes.fetch_sub(self.partial_bytes, Relaxed);
+        let counters = &self.intake.counters;
+        counters.connections.fetch_sub(1, Relaxed);
+        counters.partial_bytes.fetch_sub(self.partial_bytes, Relaxed);
     }
 }

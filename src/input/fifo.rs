@@ -14,53 +14,47 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::watch;
 
 use super::connection::Connection;
-use super::reading::{read_available, read_pipe};
-use super::unread::unread_bytes;
-use super::{Commons, Input, InputKind, InputSettings, OpenError, Opening, socket};
+use super::intake::Intake;
+use super::plan::Plan;
+use super::reading::{read_pipe, read_rest, read_to_record_end};
+use super::{Input, InputSettings, MadeBy, OpenError, Opening, socket};
 use crate::counters::InputCounters;
 use crate::descriptor::enlarge_pipe;
-use crate::framing::Framing;
+use crate::framing::Borders;
 use crate::limits::{PIPE_BYTES, RESTED_PIPE_BYTES_MIN};
 use crate::place::Place;
 use crate::report::{ReadFailed, report};
+use crate::system::unread_bytes;
 use crate::writer::disk::kind_name;
 use crate::writer::stream::Stream;
 
 pub(super) struct Fifo {
-    counters: Arc<InputCounters>,
+    intake: Arc<Intake>,
     pipe: Arc<Receiver>,
     plan: watch::Sender<Plan>,
+    made_by: MadeBy,
 }
 
-/// What its reader is to do.
-#[derive(Clone)]
-enum Plan {
-    /// Read for this stream.
-    Read(&'static Framing, Arc<Stream>),
-    /// Read what is in the pipe, then end.
-    End,
-}
-
+/// Opens the FIFO at `place`, and makes it if it is missing.
 pub(super) fn open(place: &Place, opening: Opening<'_>) -> Result<Fifo, OpenError> {
-    let Opening { name, framing, stream, commons, alive } = opening;
-    let file = open_or_make(place)?;
+    read(open_or_make(place)?, MadeBy::Us, opening)
+}
+
+/// Reads a FIFO that is open for reading and writing, and does not block.
+pub(super) fn read(file: File, made_by: MadeBy, opening: Opening<'_>) -> Result<Fifo, OpenError> {
+    let stream = opening.only_stream()?;
+    let Opening { name, settings, intake, alive, .. } = opening;
     let pipe_bytes = enlarge_pipe(file.as_fd(), PIPE_BYTES).unwrap_or(PIPE_BYTES);
     let pipe = Receiver::from_file_unchecked(file);
-    let pipe = Arc::new(pipe.map_err(OpenError::io(&place.path, "cannot read the FIFO"))?);
-    let counters = Arc::new(InputCounters::default());
-    let (plan, plans) = watch::channel(Plan::Read(framing, stream));
-    let reader = Reader {
-        name: name.to_owned(),
-        pipe: pipe.clone(),
-        counters: counters.clone(),
-        commons: commons.clone(),
-        pipe_bytes,
-    };
+    let pipe = Arc::new(pipe.map_err(OpenError::of(name, "cannot read the FIFO"))?);
+    let records = settings.records(Borders::None);
+    let (plan, plans) = watch::channel(Plan::Read(records, stream));
+    let reader = Reader { intake: intake.clone(), pipe: pipe.clone(), pipe_bytes };
     tokio::spawn(async move {
         reader.run(plans).await;
         drop(alive);
     });
-    Ok(Fifo { counters, pipe, plan })
+    Ok(Fifo { intake, pipe, plan, made_by })
 }
 
 fn open_or_make(place: &Place) -> Result<File, OpenError> {
@@ -96,10 +90,8 @@ fn open_pipe(place: &Place) -> Result<File, OpenError> {
 }
 
 struct Reader {
-    name: String,
+    intake: Arc<Intake>,
     pipe: Arc<Receiver>,
-    counters: Arc<InputCounters>,
-    commons: Commons,
     /// What the pipe holds.
     pipe_bytes: i32,
 }
@@ -108,13 +100,13 @@ impl Reader {
     async fn run(self, mut plans: watch::Receiver<Plan>) {
         loop {
             let plan = plans.borrow_and_update().clone();
-            let Plan::Read(framing, stream) = plan else { return };
-            let mut connection = Connection::new(framing, stream, &self.counters, &self.commons);
+            let Plan::Read(records, stream) = plan else { return };
+            let mut connection = Connection::new(records, Arc::default(), stream, &self.intake);
             let read = self.read(&mut connection, &mut plans).await;
             connection.finish();
             if let Err(error) = read {
-                self.counters.failed.store(true, Relaxed);
-                return report(&ReadFailed { input: &self.name, error: &error });
+                self.intake.counters.failed.store(true, Relaxed);
+                return report(&ReadFailed { input: &self.intake.input, error: &error });
             }
         }
     }
@@ -135,43 +127,43 @@ impl Reader {
             let ends = matches!(*plans.borrow_and_update(), Plan::End);
             if ends {
                 // What is in the pipe was written for us; what is not there yet will not come.
-                return read_available(&self.pipe, connection, self.pipe_bytes as usize).await;
+                return read_rest(&self.pipe, connection, self.pipe_bytes as usize).await;
             }
-            if !connection.is_inside_line() {
+            if !connection.is_inside_record() {
                 return Ok(());
             }
             tokio::select! {
                 ready = self.pipe.readable() => ready?,
                 _ = plans.changed() => continue,
             }
-            read_available(&self.pipe, connection, 0).await?;
+            read_to_record_end(&self.pipe, connection).await?;
         }
     }
 }
 
 impl Input for Fifo {
     fn counters(&self) -> &InputCounters {
-        &self.counters
+        &self.intake.counters
     }
 
-    fn set(&mut self, settings: &InputSettings, stream: Arc<Stream>) -> Result<(), OpenError> {
-        if let InputKind::Fifo(place) = &settings.kind {
+    fn set(
+        &mut self,
+        settings: &InputSettings,
+        stream: Option<Arc<Stream>>,
+    ) -> Result<(), OpenError> {
+        if let Some(place) = settings.kind.place() {
             let given = place.give(&*self.pipe);
             given.map_err(OpenError::io(&place.path, "cannot set its owner and mode"))?;
         }
-        let same = |plan: &Plan| {
-            matches!(plan, Plan::Read(framing, now)
-                if *framing == settings.framing && Arc::ptr_eq(now, &stream))
-        };
-        if !same(&self.plan.borrow()) {
-            self.plan.send_replace(Plan::Read(settings.framing, stream));
-        }
+        let stream = stream.ok_or(OpenError::OneStream)?;
+        Plan::change(&self.plan, settings.records(Borders::None), stream);
         Ok(())
     }
 
     /// There must never be two readers of one pipe: they would share its lines out.
-    fn take_back(&mut self, settings: &InputSettings, stream: &Arc<Stream>) -> bool {
-        self.plan.send(Plan::Read(settings.framing, stream.clone())).is_ok()
+    fn take_back(&mut self, settings: &InputSettings, stream: Option<&Arc<Stream>>) -> bool {
+        let Some(stream) = stream.cloned() else { return false };
+        self.plan.send(Plan::Read(settings.records(Borders::None), stream)).is_ok()
     }
 
     fn close(&mut self) {
@@ -184,6 +176,7 @@ impl Input for Fifo {
 
     /// What comes after the last read stays in the pipe, for as long as a writer has it open.
     fn unread_bytes(&self) -> u64 {
-        if matches!(*self.plan.borrow(), Plan::End) { 0 } else { unread_bytes(&*self.pipe) }
+        let left = matches!(*self.plan.borrow(), Plan::End) || self.made_by == MadeBy::Systemd;
+        if left { 0 } else { unread_bytes(&*self.pipe) }
     }
 }

@@ -1,10 +1,11 @@
 //! A regular file found where a socket should be: systemd makes one for a unit that starts before
 //! the socket exists. Its lines are taken in, and whoever still writes to it is named.
 
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -13,45 +14,52 @@ use nix::unistd::pipe2;
 
 use super::Alive;
 use super::connection::Connection;
+use super::intake::Intake;
 use super::reading::read_until_stopped;
-use crate::counters::InputCounters;
 use crate::report::{FileFound, ReadFailed, report};
 
 /// A file that was renamed out of a socket's way.
 pub(super) struct FoundFile {
-    pub(super) input: String,
     pub(super) path: PathBuf,
     pub(super) renamed_to: PathBuf,
 }
 
 impl FoundFile {
+    /// To be read.
+    pub(super) fn open(&self) -> io::Result<Arc<File>> {
+        File::open(&self.renamed_to).map(Arc::new)
+    }
+
     /// Reads it into `connection`, on a thread of its own.
     pub(super) fn take_in(
         self,
+        file: Arc<File>,
         mut connection: Connection,
-        counters: Arc<InputCounters>,
+        intake: Arc<Intake>,
         alive: Alive,
-    ) -> io::Result<Arc<File>> {
-        let file = Arc::new(File::open(&self.renamed_to)?);
-        let reading = file.clone();
-        // Nobody stops it: a regular file has an end.
-        let (stopped, never_stopped) = pipe2(OFlag::O_CLOEXEC)?;
-        std::thread::Builder::new().name("found-file".into()).spawn(move || {
-            self.tell();
-            let read = read_until_stopped(reading.as_fd(), stopped.as_fd(), &mut connection);
-            if let Err(error) = read {
-                counters.failed.store(true, Relaxed);
-                report(&ReadFailed { input: &self.renamed_to.display(), error: &error });
+    ) {
+        let failed = |renamed_to: &Path, intake: &Intake, error: &dyn Display| {
+            intake.counters.failed.store(true, Relaxed);
+            report(&ReadFailed { input: &renamed_to.display(), error });
+        };
+        let (renamed_to, counted) = (self.renamed_to.clone(), intake.clone());
+        let thread = std::thread::Builder::new().name("found-file".into());
+        let started = thread.spawn(move || {
+            self.tell(&intake.input);
+            if let Err(error) = read_to_end(&file, &mut connection) {
+                failed(&self.renamed_to, &intake, &error);
             }
             connection.finish();
-            drop((never_stopped, alive));
-        })?;
-        Ok(file)
+            drop(alive);
+        });
+        if let Err(error) = started {
+            failed(&renamed_to, &counted, &error);
+        }
     }
 
-    fn tell(&self) {
+    fn tell(&self, input: &str) {
         report(&FileFound {
-            input: &self.input,
+            input: &input,
             path: &self.path.display(),
             renamed_to: &self.renamed_to.display(),
             held_by: &self.holders(),
@@ -72,4 +80,10 @@ impl FoundFile {
         let holders: Vec<String> = pids.filter(holds).map(|pid| pid.to_string()).collect();
         holders.join(", ")
     }
+}
+
+/// Nobody stops it: a regular file has an end.
+fn read_to_end(file: &File, connection: &mut Connection) -> nix::Result<()> {
+    let (stopped, _never_stopped) = pipe2(OFlag::O_CLOEXEC)?;
+    read_until_stopped(file.as_fd(), stopped.as_fd(), connection)
 }

@@ -3,28 +3,38 @@
 //!
 //! A new kind is one file, a variant of [`InputKind`] and its row in [`open`].
 
+mod arrival;
 mod connection;
 mod fifo;
 mod found_file;
+mod intake;
+mod listener;
 pub mod pace;
+mod packets;
+mod plan;
 mod reading;
 mod settings;
 pub mod socket;
 mod stdin;
-mod unix_stream;
-mod unread;
+mod streams;
+mod systemd;
+mod unix_datagram;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use intake::Intake;
+use socket::Connections;
 use tokio::sync::{Semaphore, oneshot};
 
 pub use settings::{InputKind, InputSettings};
+pub use streams::{StreamWanted, Streams};
+pub use systemd::Inherited;
 
 use crate::counters::InputCounters;
-use crate::framing::Framing;
+use crate::origin::Cgroups;
 use crate::pipeline::PartialMemory;
 use crate::report::Complaint;
 use crate::stream_name::StreamName;
@@ -54,6 +64,29 @@ pub enum OpenError {
         "the standard input stays with the stream and framing that it has; restart to change them"
     )]
     Fixed,
+    /// It has no connections that could have different ones.
+    #[error(
+        "a datagram socket, a FIFO and the standard input feed one stream: write its name in \
+         stream, without placeholders, and neither allow nor client-names-stream"
+    )]
+    OneStream,
+    /// Packets need no counts.
+    #[error("the framing {0} is for bytes without borders; this socket's packets have them")]
+    Framing(&'static str),
+    /// systemd has not handed it over.
+    #[error(
+        "systemd has handed over no descriptor named {0:?}: write FileDescriptorName={0} in the \
+         .socket unit, and let systemd start the agent"
+    )]
+    NotInherited(String),
+    /// systemd has handed over something else.
+    #[error("the descriptor that systemd has handed over as {name:?} {problem}")]
+    Inherited {
+        /// Its FileDescriptorName.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// The system's reason.
     #[error("{path}: {operation}", path = .path.display())]
     Io {
@@ -68,9 +101,14 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    fn io(path: &std::path::Path, operation: &'static str) -> impl FnOnce(io::Error) -> OpenError {
+    fn io(path: &Path, operation: &'static str) -> impl FnOnce(io::Error) -> OpenError {
         let path = path.to_owned();
         move |source| OpenError::Io { path, operation, source }
+    }
+
+    /// Of an input whose path is not at hand.
+    fn of(name: &str, operation: &'static str) -> impl FnOnce(io::Error) -> OpenError {
+        OpenError::io(Path::new(name), operation)
     }
 }
 
@@ -85,6 +123,12 @@ pub struct Commons {
     pub memory: Arc<PartialMemory>,
     /// When it was last told that the permits are used up.
     pub full_told: Arc<Mutex<Complaint>>,
+    /// Where streams are that connections name.
+    pub streams: Streams,
+    /// Which units cgroups are of.
+    pub cgroups: Arc<Cgroups>,
+    /// What systemd has handed over.
+    pub inherited: Arc<Inherited>,
 }
 
 impl Commons {
@@ -100,10 +144,14 @@ pub trait Input: Send {
 
     /// Goes on with other settings of the same kind and path; open connections stay as they were
     /// accepted.
-    fn set(&mut self, settings: &InputSettings, stream: Arc<Stream>) -> Result<(), OpenError>;
+    fn set(
+        &mut self,
+        settings: &InputSettings,
+        stream: Option<Arc<Stream>>,
+    ) -> Result<(), OpenError>;
 
     /// Undoes [`Input::close`], if it is not too late, and goes on with these settings.
-    fn take_back(&mut self, settings: &InputSettings, stream: &Arc<Stream>) -> bool {
+    fn take_back(&mut self, settings: &InputSettings, stream: Option<&Arc<Stream>>) -> bool {
         let _ = (settings, stream);
         false
     }
@@ -138,29 +186,58 @@ pub struct Opened {
     pub ended: oneshot::Receiver<()>,
 }
 
+/// Who has made a socket or FIFO, and keeps it when the agent ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MadeBy {
+    /// We: whoever sends to it is refused when nobody reads any more.
+    Us,
+    /// systemd: what is sent to it waits for whoever is started next.
+    Systemd,
+}
+
 /// What an input is opened with, apart from its place.
+#[derive(Clone)]
 struct Opening<'a> {
     name: &'a str,
-    framing: &'static Framing,
-    stream: Arc<Stream>,
-    commons: &'a Commons,
+    settings: &'a InputSettings,
+    intake: Arc<Intake>,
+    /// The stream that its routing leads to by itself, if it does.
+    stream: Option<Arc<Stream>>,
     alive: Alive,
 }
 
-/// Opens an input and begins to read; must be called on the readers' runtime.
+impl Opening<'_> {
+    /// The stream of an input without connections.
+    fn only_stream(&self) -> Result<Arc<Stream>, OpenError> {
+        let routing = &self.settings.routing;
+        let stream = self.stream.as_ref().filter(|_| !routing.tells_clients_apart());
+        stream.cloned().ok_or(OpenError::OneStream)
+    }
+}
+
+/// Opens an input and begins to read; must be called on the readers' runtime. `stream` is the one
+/// that its routing leads to by itself, if it does.
 pub fn open(
     name: &str,
     settings: &InputSettings,
-    stream: Arc<Stream>,
+    stream: Option<Arc<Stream>>,
     commons: &Commons,
 ) -> Result<Opened, OpenError> {
     let (tell_ended, ended) = oneshot::channel();
     let alive = Alive { _tell_ended: Arc::new(tell_ended) };
-    let opening = Opening { name, framing: settings.framing, stream, commons, alive };
+    let intake = Intake::new(name, commons);
+    let opening = Opening { name, settings, intake, stream, alive };
     let input: Box<dyn Input> = match &settings.kind {
-        InputKind::UnixStream(place) => Box::new(unix_stream::open(place, opening)?),
+        InputKind::UnixStream(place) => {
+            Box::new(listener::open(place, Connections::Stream, opening)?)
+        }
+        InputKind::UnixSeqpacket(place) => {
+            Box::new(listener::open(place, Connections::Seqpacket, opening)?)
+        }
+        InputKind::UnixDatagram(place) => Box::new(unix_datagram::open(place, opening)?),
         InputKind::Fifo(place) => Box::new(fifo::open(place, opening)?),
         InputKind::Stdin => Box::new(stdin::open(opening)?),
+        InputKind::Systemd(descriptor) => Box::new(systemd::open(descriptor, opening)?),
     };
     Ok(Opened { input, ended })
 }

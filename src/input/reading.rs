@@ -10,12 +10,14 @@ use std::task::{Context, Poll, ready};
 
 use bytes::BufMut;
 use bytes::buf::Limit;
+use nix::errno::Errno;
 use tokio::net::unix::OwnedReadHalf;
 use tokio::net::unix::pipe::Receiver;
 use tokio_util::io::poll_read_buf;
 
 use super::connection::Connection;
 use super::pace::{self, Pace};
+use super::packets::give_way;
 use crate::clock;
 use crate::descriptor::{self, enlarge_pipe, read_or_stop};
 use crate::limits::{PIPE_BYTES, READ_BYTES_MAX};
@@ -103,35 +105,54 @@ pub(super) async fn read_pipe(
     }
 }
 
-/// Reads what is in a pipe now, at most about `bytes_min`, and on to the end of a line.
-pub(super) async fn read_available(
+/// Reads a pipe on to the end of a record, as far as that has come.
+pub(super) async fn read_to_record_end(
     pipe: &Receiver,
     connection: &mut Connection,
-    bytes_min: usize,
 ) -> io::Result<()> {
-    let mut bytes = 0;
-    while bytes < bytes_min || connection.is_inside_line() {
-        let Some(length) = try_read(pipe, connection).await? else { break };
-        bytes += length;
+    while connection.is_inside_record() && try_read(pipe, connection).await?.is_some() {
         give_way().await;
     }
     Ok(())
 }
 
-/// Lets the others be read, and the writers write what there is.
-async fn give_way() {
-    wake::now();
-    tokio::task::yield_now().await;
+/// Reads what is in a pipe now, at most about `bytes_max`, and on to the end of a record.
+pub(super) async fn read_rest(
+    pipe: &Receiver,
+    connection: &mut Connection,
+    bytes_max: usize,
+) -> io::Result<()> {
+    let (mut buffer, mut bytes) = (vec![0; READ_BYTES_MAX], 0);
+    while bytes < bytes_max || connection.is_inside_record() {
+        let room = wait_for_room(connection).await;
+        // Past the runtime, which may not have heard of the last bytes yet.
+        match nix::unistd::read(pipe, &mut buffer[..room]) {
+            Ok(0) | Err(Errno::EAGAIN) => break,
+            Err(Errno::EINTR) => {}
+            Ok(length) => {
+                connection.push(&buffer[..length]);
+                bytes += length;
+                give_way().await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// How much may be read, once that is anything.
+async fn wait_for_room(connection: &mut Connection) -> usize {
+    loop {
+        match connection.read_bytes_max() {
+            0 => connection.wait_for_room().await,
+            bytes_max => return bytes_max,
+        }
+    }
 }
 
 /// One read, once the queue has room: its length, or none where the pipe is empty.
 async fn try_read(pipe: &Receiver, connection: &mut Connection) -> io::Result<Option<usize>> {
-    let bytes_max = loop {
-        match connection.read_bytes_max() {
-            0 => connection.wait_for_room().await,
-            bytes_max => break bytes_max,
-        }
-    };
+    let bytes_max = wait_for_room(connection).await;
     match read_into(connection, bytes_max, |into| pipe.try_read_buf(into)) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
         read => read.map(Some),

@@ -2,19 +2,25 @@
 
 use std::path::Path;
 
-use crate::framing::Framing;
+use crate::framing::{Borders, Framing, Multiline, Records};
 use crate::place::Place;
-use crate::stream_name::StreamName;
+use crate::routing::Routing;
 
 /// Where an input's bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputKind {
     /// A listening Unix stream socket (unix(7)).
     UnixStream(Place),
+    /// A Unix datagram socket.
+    UnixDatagram(Place),
+    /// A listening Unix seqpacket socket.
+    UnixSeqpacket(Place),
     /// A named pipe (fifo(7)).
     Fifo(Place),
     /// The standard input.
     Stdin,
+    /// Sockets and FIFOs that systemd hands over under this name (sd_listen_fds(3)).
+    Systemd(String),
 }
 
 impl InputKind {
@@ -22,22 +28,41 @@ impl InputKind {
     pub fn name(&self) -> &'static str {
         match self {
             InputKind::UnixStream(_) => "unix-stream",
+            InputKind::UnixDatagram(_) => "unix-datagram",
+            InputKind::UnixSeqpacket(_) => "unix-seqpacket",
             InputKind::Fifo(_) => "fifo",
             InputKind::Stdin => "stdin",
+            InputKind::Systemd(_) => "systemd",
         }
     }
 
-    /// Whether it is the same kind at the same path.
+    /// Whether it makes a socket.
+    pub fn is_socket(&self) -> bool {
+        self.place().is_some() && !matches!(self, InputKind::Fifo(_))
+    }
+
+    /// Whether it is the same kind at the same path, or of the same name.
     pub fn same_place(&self, other: &InputKind) -> bool {
-        self.name() == other.name() && self.path() == other.path()
+        match (self, other) {
+            (InputKind::Systemd(one), InputKind::Systemd(two)) => one == two,
+            _ => self.name() == other.name() && self.path() == other.path(),
+        }
+    }
+
+    /// Where it is made, if it is made.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            InputKind::UnixStream(place)
+            | InputKind::UnixDatagram(place)
+            | InputKind::UnixSeqpacket(place)
+            | InputKind::Fifo(place) => Some(place),
+            InputKind::Stdin | InputKind::Systemd(_) => None,
+        }
     }
 
     /// The path it is reached at, if it has one.
     pub fn path(&self) -> Option<&Path> {
-        match self {
-            InputKind::UnixStream(place) | InputKind::Fifo(place) => Some(&place.path),
-            InputKind::Stdin => None,
-        }
+        self.place().map(|place| place.path.as_path())
     }
 }
 
@@ -46,8 +71,17 @@ impl InputKind {
 pub struct InputSettings {
     /// Where its bytes come from.
     pub kind: InputKind,
-    /// Where one line ends and the next begins.
+    /// Where one record ends and the next begins.
     pub framing: &'static Framing,
-    /// The stream its lines go to.
-    pub stream: StreamName,
+    /// What becomes of newlines inside a record.
+    pub multiline: Multiline,
+    /// Who may send, and which stream that goes to.
+    pub routing: Routing,
+}
+
+impl InputSettings {
+    /// How its bytes become records.
+    pub fn records(&self, borders: Borders) -> Records {
+        Records { framing: self.framing, borders, multiline: self.multiline }
+    }
 }

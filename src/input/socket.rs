@@ -1,11 +1,11 @@
-//! A listening Unix socket at a path: its owner and mode stand before any client can connect, and
+//! A Unix socket bound to a path: its owner and mode stand before any client can connect, and
 //! what is in the way is looked at first.
 
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -21,11 +21,11 @@ use crate::limits::BACKLOG;
 use crate::place::Place;
 use crate::writer::disk::kind_name;
 
-/// A socket that listens, and what was found at its path.
+/// A socket that is bound, and what was found at its path.
 #[derive(Debug)]
-pub struct Bound {
+pub struct Bound<S> {
     /// Non-blocking.
-    pub listener: UnixListener,
+    pub socket: S,
     /// A socket that nobody listened at was replaced.
     pub replaced_stale: bool,
     /// A regular file was in the way and is here now.
@@ -41,8 +41,44 @@ pub enum InTheWay {
     Refuse,
 }
 
+/// What a listening socket's connections carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connections {
+    /// Bytes.
+    Stream,
+    /// Packets, in order.
+    Seqpacket,
+}
+
 /// Listens at `place`.
-pub fn listen_at(place: &Place, in_the_way: InTheWay) -> Result<Bound, OpenError> {
+pub fn listen_at(
+    place: &Place,
+    connections: Connections,
+    in_the_way: InTheWay,
+) -> Result<Bound<UnixListener>, OpenError> {
+    let kind = match connections {
+        Connections::Stream => SockType::Stream,
+        Connections::Seqpacket => SockType::SeqPacket,
+    };
+    let Bound { socket, replaced_stale, found_file } = bound_at(place, kind, in_the_way)?;
+    let listening = Backlog::new(BACKLOG).and_then(|backlog| listen(&socket, backlog));
+    let listening = listening.map_err(io::Error::from);
+    listening.map_err(OpenError::io(&place.path, "cannot listen at the socket"))?;
+    Ok(Bound { socket: UnixListener::from(socket), replaced_stale, found_file })
+}
+
+/// Receives datagrams at `place`.
+pub fn receive_at(place: &Place) -> Result<Bound<UnixDatagram>, OpenError> {
+    let bound = bound_at(place, SockType::Datagram, InTheWay::Refuse)?;
+    let Bound { socket, replaced_stale, found_file } = bound;
+    Ok(Bound { socket: UnixDatagram::from(socket), replaced_stale, found_file })
+}
+
+fn bound_at(
+    place: &Place,
+    kind: SockType,
+    in_the_way: InTheWay,
+) -> Result<Bound<OwnedFd>, OpenError> {
     let path = &place.path;
     make_directory(path)?;
     let (mut replaced_stale, mut found_file) = (false, None);
@@ -52,11 +88,11 @@ pub fn listen_at(place: &Place, in_the_way: InTheWay) -> Result<Bound, OpenError
             Way::StaleRemoved => replaced_stale = true,
             Way::FileRenamed(to) => found_file = Some(to),
         }
-        match bind_at(place) {
-            Ok(listener) => return Ok(Bound { listener, replaced_stale, found_file }),
+        match bind_at(place, kind) {
+            Ok(socket) => return Ok(Bound { socket, replaced_stale, found_file }),
             // Somebody was quicker: systemd makes a regular file for a unit that starts just now.
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-            Err(error) => return Err(OpenError::io(path, "cannot listen at the socket")(error)),
+            Err(error) => return Err(OpenError::io(path, "cannot bind the socket")(error)),
         }
     }
 }
@@ -115,14 +151,13 @@ fn is_live(path: &Path) -> bool {
     !matches!(attempt(), Err(Errno::ECONNREFUSED | Errno::ENOENT))
 }
 
-fn bind_at(place: &Place) -> io::Result<UnixListener> {
-    let socket = new_socket(SockType::Stream)?;
+fn bind_at(place: &Place, kind: SockType) -> io::Result<OwnedFd> {
+    let socket = new_socket(kind)?;
     // The mode of the unbound socket becomes that of the file, so nobody can connect yet.
     fchmod(&socket, Mode::empty())?;
     bind(socket.as_raw_fd(), &UnixAddr::new(&place.path)?)?;
     set_access(place)?;
-    listen(&socket, Backlog::new(BACKLOG)?)?;
-    Ok(UnixListener::from(socket))
+    Ok(socket)
 }
 
 /// Gives a socket's file its owner, group and mode.

@@ -10,11 +10,13 @@ use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
 use super::connection::Connection;
+use super::intake::Intake;
 use super::reading::read_until_stopped;
-use super::unread::unread_bytes;
 use super::{Input, InputSettings, OpenError, Opening};
 use crate::counters::InputCounters;
+use crate::framing::Borders;
 use crate::report::{InputEnded, ReadFailed, report};
+use crate::system::unread_bytes;
 use crate::writer::stream::Stream;
 
 /// Held by the thread that reads: there is one standard input, and a reload may take it from one
@@ -22,42 +24,43 @@ use crate::writer::stream::Stream;
 static READER: Mutex<()> = Mutex::new(());
 
 pub(super) struct Stdin {
-    counters: Arc<InputCounters>,
+    intake: Arc<Intake>,
     /// Closing it stops the reader.
     stop: Option<OwnedFd>,
 }
 
 pub(super) fn open(opening: Opening<'_>) -> Result<Stdin, OpenError> {
-    let Opening { name, framing, stream, commons, alive } = opening;
-    let counters = Arc::new(InputCounters::default());
-    let mut connection = Connection::new(framing, stream, &counters, commons);
+    let stream = opening.only_stream()?;
+    let Opening { settings, intake, alive, .. } = opening;
+    let records = settings.records(Borders::None);
+    let mut connection = Connection::new(records, Arc::default(), stream, &intake);
     let failed = |error| OpenError::io("standard input".as_ref(), "cannot read it")(error);
     let (stopped, stop) = pipe2(OFlag::O_CLOEXEC).map_err(|error| failed(error.into()))?;
-    let (name, counted) = (name.to_owned(), counters.clone());
+    let counted = intake.clone();
     let thread = std::thread::Builder::new().name("stdin".into());
     let started = thread.spawn(move || {
         let _reader = READER.lock().unwrap_or_else(PoisonError::into_inner);
         let stdin = io::stdin();
         match read_until_stopped(stdin.as_fd(), stopped.as_fd(), &mut connection) {
-            Ok(()) => report(&InputEnded { input: &name }),
+            Ok(()) => report(&InputEnded { input: &counted.input }),
             Err(error) => {
-                counted.failed.store(true, Relaxed);
-                report(&ReadFailed { input: &name, error: &error });
+                counted.counters.failed.store(true, Relaxed);
+                report(&ReadFailed { input: &counted.input, error: &error });
             }
         }
         connection.finish();
         drop(alive);
     });
     started.map_err(failed)?;
-    Ok(Stdin { counters, stop: Some(stop) })
+    Ok(Stdin { intake, stop: Some(stop) })
 }
 
 impl Input for Stdin {
     fn counters(&self) -> &InputCounters {
-        &self.counters
+        &self.intake.counters
     }
 
-    fn set(&mut self, _: &InputSettings, _: Arc<Stream>) -> Result<(), OpenError> {
+    fn set(&mut self, _: &InputSettings, _: Option<Arc<Stream>>) -> Result<(), OpenError> {
         Err(OpenError::Fixed)
     }
 

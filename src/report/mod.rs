@@ -116,6 +116,28 @@ facts! {
     /// Not as many descriptors as configured connections.
     warn DescriptorsShort { wanted, limit, connections }
         "the descriptor limit is too low for max-connections; raise LimitNOFILE="
+    /// A client that `allow` does not name.
+    warn ClientRefused { input, unit, uid, pid }
+        "refused a client that the input's allow does not name"
+    /// A connection whose origin makes no stream's name.
+    warn StreamNotKnown { input, stream, pid, error }
+        "a client's stream could not be found out; its lines go to this one"
+    /// As many streams as there may be.
+    warn StreamsFull { wanted, limit, stream }
+        "the limit of streams is reached; further ones' lines go to this one; see max-streams"
+    /// What a framing made no sense of.
+    warn FramingSenseless { input, framing }
+        "a client's bytes make no sense to the input's framing; they are taken by newlines"
+    /// A packet larger than can be read.
+    error PacketCut { input, packets }
+        "packets were larger than can be read, and lost their end"
+    /// Few datagrams wait in a socket.
+    info DatagramsFew { input, limit }
+        "few datagrams can wait for the agent; senders that do not block may have to drop; see \
+         net.unix.max_dgram_qlen"
+    /// A descriptor that systemd handed over and no input reads.
+    warn DescriptorUnused { name }
+        "systemd has handed over a descriptor that no input names; what is sent there is not read"
     /// A client went away with an error.
     debug ConnectionFailed { input, error }
         "a connection ended with an error"

@@ -1,5 +1,7 @@
 //! Orders: what a writer can be told to do.
 
+use std::time::Duration;
+
 use super::disk::Missing;
 use super::settings::SyncPolicy;
 use crate::place::Place;
@@ -18,6 +20,8 @@ pub enum Order {
         file: Place,
         /// When it is synced.
         sync: SyncPolicy,
+        /// After how long without a line it is closed.
+        idle_close: Option<Duration>,
     },
     /// The program wants to end: try again at once, and often.
     Hurry,

@@ -24,6 +24,8 @@ pub struct StreamSettings {
     pub file: Place,
     /// When the file is synced.
     pub sync: SyncPolicy,
+    /// After so long without a line the file is closed, until the next one; else it stays open.
+    pub idle_close: Option<Duration>,
     /// Bytes accepted and not yet written; beyond it the producers wait.
     pub queue_bytes_max: usize,
     /// How its lines look.

@@ -22,6 +22,9 @@ pub struct Stream {
     lines: Mutex<Arc<LineSettings>>,
     /// Goes up whenever `lines` changes.
     generation: AtomicU64,
+    /// Held by the one producer that has a record too large for the queue, and hands it in by
+    /// parts.
+    large_record: tokio::sync::Mutex<()>,
 }
 
 impl Stream {
@@ -37,7 +40,8 @@ impl Stream {
             tee.add_producer();
         }
         let lines = Mutex::new(Arc::new(lines));
-        Stream { name, queue, tee, lines, generation: AtomicU64::new(0) }
+        let large_record = tokio::sync::Mutex::default();
+        Stream { name, queue, tee, lines, generation: AtomicU64::new(0), large_record }
     }
 
     /// Its name.
@@ -89,6 +93,27 @@ impl Stream {
     /// Appends the lines that end in `input`. Never waits.
     pub fn push(&self, pipeline: &mut Pipeline, input: &[u8]) -> Accepted {
         self.append(|block| (pipeline.push(input, clock::now, block), ())).0
+    }
+
+    /// Waits for its turn to hold a record that is too large for the queue: of all producers only
+    /// one does at a time, so that such records cost memory once.
+    pub async fn turn_for_large_record(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.large_record.lock().await
+    }
+
+    /// Appends the lines of packets; `ends` says where in `packets` each one does. Never waits.
+    pub fn push_packets(
+        &self,
+        pipeline: &mut Pipeline,
+        packets: &[u8],
+        ends: &[usize],
+    ) -> Accepted {
+        self.append(|block| (pipeline.push_packets(packets, ends, clock::now, block), ())).0
+    }
+
+    /// Appends the lines that end in a part of a packet; `ends` with the last one. Never waits.
+    pub fn push_part(&self, pipeline: &mut Pipeline, part: &[u8], ends: bool) -> Accepted {
+        self.append(|block| (pipeline.push_part(part, ends, clock::now, block), ())).0
     }
 
     /// Appends the lines that end in what `read` reads, straight into the queue's memory. `read`

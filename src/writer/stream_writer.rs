@@ -53,6 +53,18 @@ pub struct StreamWriter<D: Disk> {
     sync_at: Option<Instant>,
     /// The inode of the file that was left, while there is no other yet.
     left: Option<u64>,
+    idle: Idle,
+}
+
+/// Whether lines come.
+#[derive(Debug, Default)]
+struct Idle {
+    /// After how long without one the file is closed.
+    close_after: Option<Duration>,
+    /// When that is, while the file is open.
+    close_at: Option<Instant>,
+    /// It is closed; the next line opens it.
+    closed: bool,
 }
 
 impl<D: Disk + 'static> StreamWriter<D> {
@@ -75,7 +87,14 @@ impl<D: Disk + 'static> StreamWriter<D> {
             hurry: false,
             sync_at: None,
             left: None,
+            idle: Idle::default(),
         }
+    }
+
+    /// The same, closing its file after so long without a line.
+    pub fn closing_when_idle(mut self, close_after: Option<Duration>) -> StreamWriter<D> {
+        self.idle.close_after = close_after;
+        self
     }
 
     /// What it tells of its file.
@@ -106,10 +125,22 @@ impl<D: Disk + 'static> StreamWriter<D> {
             match self.queue.next(self.wants(), self.deadline()) {
                 Step::Block(block) => {
                     self.log.load(block);
-                    self.write();
+                    if std::mem::take(&mut self.idle.closed) {
+                        // It writes what is loaded. The answer is in the status and the report.
+                        self.open(Missing::Create).unwrap_or_default();
+                    } else {
+                        self.write();
+                    }
                 }
+                // What is closed is left already, and the next line opens the path.
+                Step::Order(Order::Reopen { .. }) if self.idle.closed => {}
                 Step::Order(Order::Reopen { missing }) => self.reopen(missing),
-                Step::Order(Order::Settings { file, sync }) => self.set(file, sync),
+                Step::Order(Order::Settings { file, sync, idle_close }) => {
+                    self.idle.close_after = idle_close;
+                    self.set(file, sync);
+                    // From now on, whatever was to be before.
+                    self.note_line();
+                }
                 Step::Order(Order::Hurry) => self.hurry(),
                 Step::Deadline => self.deadline_passed(),
                 Step::Closed => return self.end(),
@@ -130,7 +161,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
             Waiting::Nothing => None,
             Waiting::ToCreate(at) | Waiting::ToRetry(at) => Some(at),
         };
-        [waiting, self.sync_at].into_iter().flatten().min()
+        [waiting, self.sync_at, self.idle.close_at].into_iter().flatten().min()
     }
 
     fn deadline_passed(&mut self) {
@@ -142,6 +173,27 @@ impl<D: Disk + 'static> StreamWriter<D> {
             Waiting::ToCreate(at) | Waiting::ToRetry(at) if at <= now => self.try_again(),
             _ => {}
         }
+        if self.idle.close_at.is_some_and(|at| at <= now) {
+            self.close_idle();
+        }
+    }
+
+    /// Nothing has come for a while. A file that takes nothing is never left for that.
+    fn close_idle(&mut self) {
+        self.idle.close_at = None;
+        if !matches!(self.waiting, Waiting::Nothing) || !self.log.is_flushed() {
+            return;
+        }
+        if let Some(old) = self.log.leave(self.sync != SyncPolicy::Never) {
+            self.left(&old);
+            self.left = None;
+            self.idle.closed = true;
+        }
+        self.tells.set_inode(None);
+    }
+
+    fn note_line(&mut self) {
+        self.idle.close_at = self.idle.close_after.map(|after| clock::instant() + after);
     }
 
     fn try_again(&mut self) {
@@ -162,6 +214,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
 
     /// Appends what is loaded. Returns whether the file took it all.
     fn write(&mut self) -> bool {
+        self.note_line();
         let flushed = self.log.flush();
         if flushed.bytes > 0 {
             self.queue.written(flushed.lines, flushed.bytes);
@@ -310,7 +363,7 @@ impl<D: Disk + 'static> StreamWriter<D> {
         self.sync = sync;
         let moves = file.path != self.log.place().path;
         self.tells.set_path(file.path.clone());
-        if moves {
+        if moves && !self.idle.closed {
             // The answer is in the status and the report.
             self.go_on_at(file, Missing::Create).unwrap_or_default();
         } else {

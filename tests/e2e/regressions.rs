@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Write, pipe};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
@@ -22,13 +23,19 @@ fn connect(place: &Place, socket: &str) -> UnixStream {
 fn a_pipe_that_never_ends_is_told_as_unread_when_the_grace_is_over() {
     let place = Place::new();
     let (input, mut app) = pipe().unwrap();
+    let also = app.try_clone().unwrap();
     let mut command = place.command();
-    command.args(["-o"]).arg(place.path("app.log"));
-    command.args(["--pid-file"]).arg(place.path("agent.pid")).stdin(input);
+    // Nothing is ever written, so that the pipe is full for certain.
+    command.args(["-o", "/dev/full", "--pid-file"]).arg(place.path("agent.pid")).stdin(input);
     let mut agent = place.spawn_ready(command);
     let writer =
         std::thread::spawn(move || while app.write_all(&numbered_lines(0, 0..1_000)).is_ok() {});
-    wait_until("lines arrive", || fs::metadata(place.path("app.log")).is_ok_and(|l| l.len() > 0));
+    wait_until("the pipe stays full", || {
+        let waiting = nix::poll::PollFlags::POLLOUT;
+        let mut full = [nix::poll::PollFd::new(also.as_fd(), waiting)];
+        nix::poll::poll(&mut full, nix::poll::PollTimeout::from(100_u8)) == Ok(0)
+    });
+    drop(also);
     agent.signal(Signal::SIGTERM);
     agent.wait_for_message(&["draining"]);
     agent.signal(Signal::SIGTERM);

@@ -337,3 +337,19 @@ fn settings_that_need_a_restart_are_told() {
     agent.wait_for_message(&["restart", "max-connections"]);
     agent.stop();
 }
+
+#[test]
+fn a_socket_of_another_kind_takes_the_path_over() {
+    let place = Place::new();
+    let input = |kind: &str| format!("[input.web.{kind}]\npath = \"@/web.sock\"\n");
+    let agent = place.start(&input("unix-stream"));
+    for kind in ["unix-datagram", "unix-seqpacket", "unix-datagram", "unix-stream"] {
+        reload(&place, &agent, &input(kind));
+        wait_until("the input is of that kind", || {
+            agent.status()["inputs"]["web"]["kind"].as_str() == Some(kind)
+        });
+    }
+    connect(&place, "web.sock").write_all(b"line\n").unwrap();
+    agent.wait_for_lines("web", 1);
+    agent.stop();
+}

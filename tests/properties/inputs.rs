@@ -4,27 +4,62 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use logagent::block::Block;
-use logagent::formatting::Format;
-use logagent::framing::Framing;
+use logagent::formatting::{Format, JSON_FIELDS};
+use logagent::framing::{Borders, FRAMINGS, Framing, Multiline, Records};
+use logagent::limits::LINE_BYTES_MIN;
 use logagent::pipeline::{Accepted, LineSettings, OverLong, PartialMemory, Pipeline};
+use logagent::template::Placeholder;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 pub const MEMORY: usize = 1 << 20;
 pub const PREFIX: &str = "{time} [{stream}] ";
 
-/// Any bytes, with those that mean something to somebody far more often than by chance.
+/// Any bytes, with those that mean something to somebody far more often than by chance: ends of
+/// lines and records, counts that are right, too small and too large, heads of syslog.
 pub fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
-    let byte = prop_oneof![
+    let text = |text: &'static str| Just(text.as_bytes().to_vec());
+    let count = (vec(record_byte(), 1..20), 0..40usize).prop_map(|(mut record, wrong)| {
+        let count = if wrong < 30 { record.len() } else { wrong };
+        let mut counted = format!("{count} ").into_bytes();
+        counted.append(&mut record);
+        counted
+    });
+    let counted_syslog =
+        "<13>[a\n\0]{0,9}".prop_map(|record| format!("{} {record}", record.len()).into_bytes());
+    let part = prop_oneof![
+        12 => record_byte().prop_map(|byte| vec![byte]),
+        2 => count,
+        3 => counted_syslog,
+        1 => text("<13>"),
+        1 => text("<27>Nov 21 06:33:06 app[1]: "),
+        1 => text("<27>1 - - app - - [a b=\"\\\"]\"] "),
+        1 => "[0-9]{1,10} ?<?".prop_map(String::into_bytes),
+    ];
+    vec(part, 0..most.div_ceil(2)).prop_map(move |parts| {
+        let mut bytes = parts.concat();
+        bytes.truncate(most);
+        bytes
+    })
+}
+
+fn record_byte() -> impl Strategy<Value = u8> {
+    prop_oneof![
         4 => Just(b'a'),
         2 => Just(b'\n'),
         2 => Just(0),
         1 => Just(b'\r'),
+        1 => Just(b'"'),
         1 => Just(0xC3),
         1 => 0x80..=0xBFu8,
         2 => any::<u8>(),
-    ];
-    vec(byte, 0..most)
+    ]
+}
+
+/// Packets, some of them empty.
+pub fn packets() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    vec(bytes(40), 0..6)
 }
 
 /// Text of characters of every width, and lines.
@@ -51,8 +86,38 @@ pub fn cuts() -> impl Strategy<Value = Vec<usize>> {
     vec(any::<usize>(), 0..8)
 }
 
-pub fn framing() -> impl Strategy<Value = &'static Framing> {
-    prop_oneof![Just("newline"), Just("nul")].prop_map(|name| Framing::named(name).unwrap())
+fn multiline() -> impl Strategy<Value = Multiline> {
+    prop_oneof![Just(Multiline::Lines), Just(Multiline::Escape)]
+}
+
+fn records(framings: Vec<&'static Framing>, borders: Borders) -> impl Strategy<Value = Records> {
+    let records = (select(framings), multiline());
+    records.prop_map(move |(framing, multiline)| Records { framing, borders, multiline })
+}
+
+/// Every framing, on a stream.
+pub fn of_stream() -> impl Strategy<Value = Records> {
+    records(FRAMINGS.iter().collect(), Borders::None)
+}
+
+/// Every framing that packets have.
+pub fn of_packets() -> impl Strategy<Value = Records> {
+    let framings = FRAMINGS.iter().filter(|framing| framing.fits_packets());
+    records(framings.collect(), Borders::Packets)
+}
+
+pub fn named(framing: &str) -> Records {
+    Records::of(Framing::named(framing).unwrap())
+}
+
+/// Those that only know terminators, and so take any limit.
+pub fn terminated() -> impl Strategy<Value = Records> {
+    prop_oneof![Just(named("newline")), Just(named("nul"))]
+}
+
+/// Limits that an owner may choose, small ones.
+pub fn line_bytes_max() -> std::ops::Range<usize> {
+    LINE_BYTES_MIN..3 * LINE_BYTES_MIN
 }
 
 pub fn over_long() -> impl Strategy<Value = OverLong> {
@@ -60,7 +125,22 @@ pub fn over_long() -> impl Strategy<Value = OverLong> {
 }
 
 pub fn format() -> impl Strategy<Value = Format> {
-    prop_oneof![Just(Format::Raw), Just(stamped())]
+    prop_oneof![
+        Just(Format::Raw),
+        Just(stamped()),
+        Just(Format::Stamped { prefix: "{severity} {time} {facility}[{tag}]: ".parse().unwrap() }),
+        json(),
+        Just(Format::Cri)
+    ]
+}
+
+pub fn json() -> impl Strategy<Value = Format> {
+    let fields = prop_oneof![
+        Just(JSON_FIELDS.to_vec()),
+        Just(Placeholder::OF_JSON.to_vec()),
+        vec(select(Placeholder::OF_JSON), 0..6),
+    ];
+    fields.prop_map(|fields| Format::Json { fields })
 }
 
 pub fn stamped() -> Format {
@@ -71,8 +151,8 @@ pub fn raw(line_bytes_max: usize, over_long: OverLong) -> LineSettings {
     LineSettings { format: Format::Raw, line_bytes_max, over_long }
 }
 
-pub fn terminator(framing: &Framing) -> u8 {
-    if framing.name == "nul" { 0 } else { b'\n' }
+pub fn terminator(records: Records) -> u8 {
+    if records.framing.name == "nul" { 0 } else { b'\n' }
 }
 
 pub fn clock() -> SystemTime {
@@ -83,11 +163,11 @@ pub fn clock() -> SystemTime {
 pub const PREFIX_SHOWN: &[u8] = b"2026-11-21T06:00:00.123456Z [web] ";
 
 pub fn pipeline(
-    framing: &Framing,
+    records: Records,
     settings: &LineSettings,
     memory: &Arc<PartialMemory>,
 ) -> Pipeline {
-    Pipeline::new(framing, settings, &"web".parse().unwrap(), memory)
+    Pipeline::new(records, Arc::default(), settings, &"web".parse().unwrap(), memory)
 }
 
 /// What became of an input: the block, and the counts of all calls together.
@@ -108,9 +188,10 @@ impl PartialEq for Outcome {
     }
 }
 
-pub fn run(framing: &Framing, settings: &LineSettings, pieces: &[impl AsRef<[u8]>]) -> Outcome {
+/// Takes a stream's bytes, one read after the other, to their end.
+pub fn run(records: Records, settings: &LineSettings, pieces: &[impl AsRef<[u8]>]) -> Outcome {
     let memory = PartialMemory::new(MEMORY);
-    let mut pipeline = pipeline(framing, settings, &memory);
+    let mut pipeline = pipeline(records, settings, &memory);
     let mut outcome = Outcome::default();
     for piece in pieces {
         let accepted = push(&mut pipeline, piece.as_ref(), &mut outcome.block);
@@ -118,6 +199,50 @@ pub fn run(framing: &Framing, settings: &LineSettings, pieces: &[impl AsRef<[u8]
     }
     let accepted = pipeline.finish(clock, &mut outcome.block);
     add(&mut outcome.accepted, accepted);
+    assert_eq!(pipeline.partial_bytes(), 0);
+    outcome
+}
+
+/// Takes packets, all that one read has at a time.
+pub fn run_packets(records: Records, settings: &LineSettings, reads: &[&[Vec<u8>]]) -> Outcome {
+    let memory = PartialMemory::new(MEMORY);
+    let mut pipeline = pipeline(records, settings, &memory);
+    let mut outcome = Outcome::default();
+    for packets in reads {
+        let ends: Vec<usize> = packets
+            .iter()
+            .scan(0, |end, packet| {
+                *end += packet.len();
+                Some(*end)
+            })
+            .collect();
+        let bytes = packets.concat();
+        let accepted = pipeline.push_packets(&bytes, &ends, clock, &mut outcome.block);
+        add(&mut outcome.accepted, accepted);
+        assert!(!pipeline.is_inside_record());
+    }
+    outcome
+}
+
+/// Takes packets in parts.
+pub fn run_parts(
+    records: Records,
+    settings: &LineSettings,
+    packets: &[Vec<u8>],
+    cuts: &[usize],
+) -> Outcome {
+    let memory = PartialMemory::new(MEMORY);
+    let mut pipeline = pipeline(records, settings, &memory);
+    let mut outcome = Outcome::default();
+    for packet in packets {
+        let parts = cut(pipeline.trimmed(packet), cuts);
+        for (index, part) in parts.iter().enumerate() {
+            let ends = index + 1 == parts.len();
+            let accepted = pipeline.push_part(part, ends, clock, &mut outcome.block);
+            add(&mut outcome.accepted, accepted);
+        }
+        assert!(!pipeline.is_inside_record());
+    }
     outcome
 }
 
@@ -138,14 +263,5 @@ pub fn add(sum: &mut Accepted, more: Accepted) {
     sum.lines_over_long += more.lines_over_long;
     sum.gap_records += more.gap_records;
     sum.memory_short += more.memory_short;
-}
-
-/// The lines of an input, in the simplest way: what stands between terminators, and behind the
-/// last one what is not empty.
-pub fn lines_of(input: &[u8], terminator: u8) -> Vec<&[u8]> {
-    let mut lines: Vec<&[u8]> = input.split(|byte| *byte == terminator).collect();
-    if lines.last().is_some_and(|last| last.is_empty()) {
-        lines.pop();
-    }
-    lines
+    sum.framing_errors += more.framing_errors;
 }

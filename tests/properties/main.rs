@@ -6,6 +6,9 @@
 mod blocks;
 mod cuts;
 mod expansion;
+mod formats;
 mod inputs;
 mod memory;
+mod model;
 mod over_long;
+mod readers;

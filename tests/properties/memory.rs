@@ -6,7 +6,7 @@ use logagent::pipeline::{Accepted, LineSettings, OverLong, PartialMemory};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::inputs::{add, clock, framing, over_long, pipeline, push, terminator};
+use crate::inputs::{add, clock, named, over_long, pipeline, push, terminated, terminator};
 
 /// What one connection does: so many bytes of a line, then its end or not.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ proptest! {
     #[test]
     fn unfinished_lines_stay_within_their_memory_and_give_it_back(
         sends in sends(),
-        framing in framing(),
+        records in terminated(),
         over_long in over_long(),
         line_bytes_max in prop_oneof![1..100usize, 4000..30_000usize],
         memory_bytes in prop_oneof![Just(0), 1..2000usize, 0..40_000usize],
@@ -40,12 +40,12 @@ proptest! {
         let settings =
             LineSettings { line_bytes_max, over_long, ..crate::inputs::raw(1, over_long) };
         let mut pipelines: Vec<_> =
-            (0..CONNECTIONS).map(|_| pipeline(framing, &settings, &memory)).collect();
+            (0..CONNECTIONS).map(|_| pipeline(records, &settings, &memory)).collect();
         let mut block = Block::default();
         for send in &sends {
             let mut input = vec![b'x'; send.bytes];
             if send.ends {
-                input.push(terminator(framing));
+                input.push(terminator(records));
             }
             push(&mut pipelines[send.connection], &input, &mut block);
             prop_assert!(memory.bytes_used() <= memory_bytes);
@@ -59,7 +59,7 @@ proptest! {
         for pipeline in &mut pipelines[1..] {
             pipeline.finish(clock, &mut block);
             prop_assert_eq!(pipeline.partial_bytes(), 0);
-            prop_assert!(!pipeline.is_inside_line());
+            prop_assert!(!pipeline.is_inside_record());
         }
         // One connection goes away without a word.
         drop(pipelines);
@@ -69,18 +69,18 @@ proptest! {
     #[test]
     fn the_end_of_a_line_gives_its_memory_back(
         lengths in vec(0..30_000usize, 1..6),
-        framing in framing(),
+        records in terminated(),
         over_long in over_long(),
     ) {
         let memory = PartialMemory::new(20_000);
         let settings = crate::inputs::raw(25_000, over_long);
-        let mut pipeline = pipeline(framing, &settings, &memory);
+        let mut pipeline = pipeline(records, &settings, &memory);
         let mut block = Block::default();
         for length in lengths {
             push(&mut pipeline, &vec![b'x'; length], &mut block);
-            push(&mut pipeline, &[terminator(framing)], &mut block);
+            push(&mut pipeline, &[terminator(records)], &mut block);
             prop_assert_eq!(memory.bytes_used(), 0);
-            prop_assert!(!pipeline.is_inside_line());
+            prop_assert!(!pipeline.is_inside_record());
         }
     }
 
@@ -92,8 +92,8 @@ proptest! {
     ) {
         let memory = PartialMemory::new(memory_bytes);
         let settings = crate::inputs::raw(1 << 20, over_long);
-        let framing = logagent::framing::Framing::named("newline").unwrap();
-        let mut pipeline = pipeline(framing, &settings, &memory);
+        let records = named("newline");
+        let mut pipeline = pipeline(records, &settings, &memory);
         let mut block = Block::default();
         let mut accepted = Accepted::default();
         for length in &lengths {
@@ -116,11 +116,11 @@ proptest! {
 fn a_line_over_the_limit_that_is_dropped_holds_no_memory() {
     let memory = PartialMemory::new(1 << 20);
     let settings = crate::inputs::raw(10_000, OverLong::Drop);
-    let framing = logagent::framing::Framing::named("newline").unwrap();
-    let mut pipeline = pipeline(framing, &settings, &memory);
+    let records = named("newline");
+    let mut pipeline = pipeline(records, &settings, &memory);
     push(&mut pipeline, &[b'x'; 9000], &mut Block::default());
     assert!(memory.bytes_used() > 0);
     push(&mut pipeline, &[b'x'; 9000], &mut Block::default());
     assert_eq!((memory.bytes_used(), pipeline.partial_bytes()), (0, 0));
-    assert!(pipeline.is_inside_line());
+    assert!(pipeline.is_inside_record());
 }

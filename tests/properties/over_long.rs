@@ -1,9 +1,11 @@
 //! Lines over `max-line`: split, truncated or dropped, and counted.
 
+use logagent::framing::Records;
 use logagent::pipeline::{Accepted, OverLong};
 use proptest::prelude::*;
 
-use crate::inputs::{bytes, cut, cuts, framing, lines_of, raw, run, terminator, text};
+use crate::inputs::{bytes, cut, cuts, named, raw, run, terminated, text};
+use crate::model::lines_of_stream;
 
 /// The longest beginning of at most `most` bytes that is whole characters.
 fn beginning(line: &str, most: usize) -> &str {
@@ -26,9 +28,9 @@ fn pieces(mut line: &str, most: usize) -> Vec<&str> {
     pieces
 }
 
-fn text_lines(input: &str, terminator: u8) -> Vec<&str> {
-    let lines = lines_of(input.as_bytes(), terminator);
-    lines.into_iter().map(|line| std::str::from_utf8(line).unwrap()).collect()
+fn text_lines(records: Records, input: &str) -> Vec<String> {
+    let (lines, _) = lines_of_stream(records, input.as_bytes());
+    lines.into_iter().map(|line| String::from_utf8(line).unwrap()).collect()
 }
 
 proptest! {
@@ -38,12 +40,12 @@ proptest! {
     fn split_text_is_cut_between_characters_as_late_as_possible(
         input in text(60),
         cuts in cuts(),
-        framing in framing(),
+        records in terminated(),
         line_bytes_max in 4..30usize,
     ) {
         let settings = raw(line_bytes_max, OverLong::Split);
-        let outcome = run(framing, &settings, &cut(input.as_bytes(), &cuts));
-        let lines = text_lines(&input, terminator(framing));
+        let outcome = run(records, &settings, &cut(input.as_bytes(), &cuts));
+        let lines = text_lines(records, &input);
         let expected: Vec<&str> =
             lines.iter().flat_map(|line| pieces(line, line_bytes_max)).collect();
         let split = lines.iter().filter(|line| line.len() > line_bytes_max).count() as u64;
@@ -64,9 +66,8 @@ proptest! {
         let mut input = input;
         input.retain(|byte| *byte != b'\n');
         input.push(b'\n');
-        let newline = logagent::framing::Framing::named("newline").unwrap();
-        let outcome = run(newline, &raw(line_bytes_max, OverLong::Split), &cut(&input, &cuts));
-        let shown = lines_of(outcome.block.bytes(), b'\n');
+        let outcome = run(named("newline"), &raw(line_bytes_max, OverLong::Split), &cut(&input, &cuts));
+        let shown = lines_of_stream(named("newline"), outcome.block.bytes()).0;
         prop_assert_eq!(shown.concat(), &input[..input.len() - 1]);
         for (index, line) in shown.iter().enumerate() {
             prop_assert!(line.len() <= line_bytes_max);
@@ -80,12 +81,12 @@ proptest! {
     fn truncated_lines_keep_their_beginning(
         input in text(60),
         cuts in cuts(),
-        framing in framing(),
+        records in terminated(),
         line_bytes_max in 4..30usize,
     ) {
         let settings = raw(line_bytes_max, OverLong::Truncate);
-        let outcome = run(framing, &settings, &cut(input.as_bytes(), &cuts));
-        let lines = text_lines(&input, terminator(framing));
+        let outcome = run(records, &settings, &cut(input.as_bytes(), &cuts));
+        let lines = text_lines(records, &input);
         let shown: String =
             lines.iter().flat_map(|line| [beginning(line, line_bytes_max), "\n"]).collect();
         prop_assert_eq!(outcome.block.bytes(), shown.as_bytes());
@@ -100,13 +101,13 @@ proptest! {
     fn a_dropped_line_leaves_a_gap_record_in_its_place(
         input in bytes(200),
         cuts in cuts(),
-        framing in framing(),
+        records in terminated(),
         line_bytes_max in 1..30usize,
     ) {
-        let outcome = run(framing, &raw(line_bytes_max, OverLong::Drop), &cut(&input, &cuts));
+        let outcome = run(records, &raw(line_bytes_max, OverLong::Drop), &cut(&input, &cuts));
         let mut accepted = Accepted { bytes: input.len(), ..Accepted::default() };
         let mut shown = Vec::new();
-        for line in lines_of(&input, terminator(framing)) {
+        for line in lines_of_stream(records, &input).0 {
             if line.len() > line_bytes_max {
                 let time = "2026-11-21T06:00:00.123Z";
                 let bytes = line.len();
@@ -117,7 +118,7 @@ proptest! {
                 accepted.lines_over_long += 1;
                 accepted.gap_records += 1;
             } else {
-                shown.extend_from_slice(line);
+                shown.extend_from_slice(&line);
                 shown.push(b'\n');
                 accepted.lines += 1;
             }

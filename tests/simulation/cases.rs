@@ -111,20 +111,6 @@ fn a_torn_line_stands_whole_in_the_next_file_and_only_once() {
 }
 
 #[test]
-fn a_line_torn_behind_a_newline_of_its_own_is_torn_all_the_same() {
-    let (disk, mut log) = open(&["a\nb"], &[takes(2), FULL]);
-    let flushed = log.flush();
-    assert_eq!((flushed.lines, flushed.bytes), (0, 0));
-    disk.world().rename(&place(0).path, &place(1).path);
-    let reopened = log.reopen(Missing::Create, false);
-    let Reopened::New { old: Some(old), .. } = reopened else { panic!("{reopened:?}") };
-    assert!(old.torn);
-    let flushed = log.flush();
-    assert_eq!((flushed.lines, flushed.bytes), (1, 4));
-    check_files(&disk, log, &["a\n", "a\nb\n"]);
-}
-
-#[test]
 fn a_truncated_torn_line_is_written_whole_again() {
     let (disk, mut log) = open(&["abc", "d"], &[takes(2), FULL]);
     assert!(log.flush().error.is_some());
@@ -191,7 +177,7 @@ fn a_stream_that_gets_another_file_finishes_the_one_before_and_goes_on_there() {
     let (name, sync) = ("moved".parse().unwrap(), SyncPolicy::Never);
     let mut writer = StreamWriter::new(name, queue.clone(), disk.clone(), place(0), sync);
     queue.order(Order::Reopen { missing: Missing::Create });
-    queue.order(Order::Settings { file: place(1), sync });
+    queue.order(Order::Settings { file: place(1), sync, idle_close: None });
     send(&queue, &mut disk.world(), &record("before"));
     writer.run();
     let world = disk.world();

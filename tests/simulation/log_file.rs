@@ -18,7 +18,6 @@ const STEPS: usize = 120;
 const CASES: &[&str] = &[
     "torn records",
     "torn gap records",
-    "torn behind an inner newline",
     "files left torn",
     "moved records",
     "failing opens",

@@ -18,15 +18,14 @@ pub struct Record {
 }
 
 impl Record {
-    /// A record with a number of its own, so that no two are alike: short or long, sometimes with
-    /// newlines inside, sometimes a gap record.
+    /// A record with a number of its own, so that no two are alike: short or long, sometimes a gap
+    /// record.
     pub fn random(number: u64, random: &mut Random) -> Record {
         let is_gap = random.percent(10);
         let mut bytes = format!("{number}:").into_bytes();
         let length = if random.percent(5) { random.below(3000) } else { random.below(30) };
         for _ in 0..length {
-            let inner = if is_gap { 0 } else { 8 };
-            bytes.push(if random.percent(inner) { b'\n' } else { b'a' + random.below(26) as u8 });
+            bytes.push(b'a' + random.below(26) as u8);
         }
         if !is_gap && random.percent(3) {
             bytes = Vec::new();
@@ -37,22 +36,15 @@ impl Record {
 
     pub fn append_to(&self, block: &mut Block) {
         let append = |out: &mut Vec<u8>| out.extend_from_slice(&self.bytes);
-        match (self.is_gap, self.holds_newlines()) {
-            (true, _) => block.append_record(append),
-            (false, true) => block.append_line(append),
-            (false, false) => block.append_lines(|out| {
-                append(out);
-                (1, ())
-            }),
+        if self.is_gap {
+            block.append_record(append);
+        } else {
+            block.append_line(append);
         }
     }
 
     pub fn lines(&self) -> u64 {
         u64::from(!self.is_gap)
-    }
-
-    fn holds_newlines(&self) -> bool {
-        self.bytes[..self.bytes.len() - 1].contains(&b'\n')
     }
 }
 
@@ -158,8 +150,6 @@ impl Oracle {
         if let (Some(record), 1..) = (self.pending.front(), self.at) {
             coverage.reached("torn records");
             coverage.add("torn gap records", u64::from(record.is_gap));
-            let behind_newline = record.bytes[self.at - 1] == b'\n';
-            coverage.add("torn behind an inner newline", u64::from(behind_newline));
         }
     }
 }

@@ -80,7 +80,8 @@ fn simulate(seed: u64, coverage: &mut Coverage) {
 /// One run of the writer, which begins with opening the file and ends with everything written.
 fn run(writer: &mut StreamWriter<FaultyDisk>, disk: &FaultyDisk, mut others: Others) {
     let queue = others.queue.clone();
-    others.queue.order(Order::Settings { file: place(0), sync: SyncPolicy::Reopen });
+    let (file, sync) = (place(0), SyncPolicy::Reopen);
+    others.queue.order(Order::Settings { file, sync, idle_close: None });
     others.queue.order(Order::Reopen { missing: Missing::Create });
     for _ in 0..5 {
         others.append(&mut disk.world());
@@ -150,7 +151,8 @@ impl Bystander for Others {
             14 if self.random.percent(30) => {
                 self.place = 1 - self.place;
                 let sync = self.random.pick(&[SyncPolicy::Never, SyncPolicy::Reopen]);
-                self.queue.order(Order::Settings { file: place(self.place), sync });
+                let file = place(self.place);
+                self.queue.order(Order::Settings { file, sync, idle_close: None });
             }
             _ => {}
         }

@@ -206,3 +206,45 @@ fn a_file_that_nobody_makes_after_a_signal_is_made_in_the_end() {
     running.end();
     assert!(disk.world().inode_at(&place(0).path).is_some());
 }
+
+#[test]
+fn an_idle_file_is_closed_and_the_next_line_opens_the_path_again() {
+    let writer = start(disk(), 1 << 20);
+    let idle_close = Some(Duration::from_millis(1));
+    let settings = |number| {
+        let (file, sync) = (place(number), SyncPolicy::Never);
+        writer.queue.order(Order::Settings { file, sync, idle_close });
+    };
+    let wait_until_closed = || {
+        writer.wait_until("the idle file is closed", |disk| disk.world().open_files().is_empty());
+    };
+    settings(0);
+    writer.send(&record("a"));
+    writer.wait_until_written();
+    wait_until_closed();
+
+    // Whatever becomes of the path meanwhile, and however often it is to be opened again.
+    writer.disk.world().rename(&place(0).path, &place(7).path);
+    writer.queue.order(Order::Reopen { missing: Missing::Create });
+    writer.queue.order(Order::Reopen { missing: Missing::Leave });
+    writer.send(&record("b"));
+    writer.wait_until_written();
+    wait_until_closed();
+
+    // A file that cannot be opened keeps its line waiting.
+    settings(1);
+    writer.disk.world().make_other_kind(&place(1).path, "a directory");
+    writer.send(&record("c"));
+    writer.wait_until("an attempt fails", |_| writer.queue.snapshot().pending_lines == 1);
+    writer.disk.world().unlink(&place(1).path);
+    writer.queue.order(Order::Hurry);
+    writer.wait_until_written();
+    let disk = writer.disk.clone();
+    writer.end();
+    let world = disk.world();
+    let bytes = |number: usize| {
+        let inode = world.inode_at(&place(number).path).unwrap();
+        String::from_utf8_lossy(world.bytes_of(inode)).into_owned()
+    };
+    assert_eq!((bytes(7).as_str(), bytes(0).as_str(), bytes(1).as_str()), ("a\n", "b\n", "c\n"));
+}

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use super::super::defaults;
-use super::super::mistake::Mistakes;
+use super::super::mistake::{At, Mistakes};
 use super::super::value::{
-    Choice, FormatName, Group, LineBytes, Mode, OnFull, Setting, Size, User,
+    Choice, FormatName, Group, LineBytes, Mode, Named, OnFull, Setting, Size, User,
 };
-use crate::formatting::Template;
+use crate::formatting::Format;
 use crate::limits::{LINE_BYTES_MAX_DEFAULT, QUEUE_BYTES_MAX_DEFAULT, QUEUE_LINES_MIN};
 use crate::pipeline::OverLong;
+use crate::template::{Placeholder, Template};
 use crate::writer::{StreamSettings, SyncPolicy};
 
 /// The keys of one table, or those of a stream together with the defaults.
@@ -20,6 +21,7 @@ pub(super) struct Keys {
     pub(super) group: Setting<Group>,
     pub(super) format: Setting<Choice<FormatName>>,
     pub(super) prefix: Setting<Template>,
+    pub(super) fields: Setting<Vec<Placeholder>>,
     pub(super) max_line: Setting<LineBytes>,
     pub(super) over_long: Setting<Choice<OverLong>>,
     pub(super) queue: Setting<Size>,
@@ -37,6 +39,7 @@ impl Keys {
             group: self.group.or(defaults.group),
             format: self.format.or(defaults.format),
             prefix: self.prefix.or(defaults.prefix),
+            fields: self.fields.or(defaults.fields),
             max_line: self.max_line.or(defaults.max_line),
             over_long: self.over_long.or(defaults.over_long),
             queue: self.queue.or(defaults.queue),
@@ -47,25 +50,36 @@ impl Keys {
 
     /// Tells a contradiction in `[defaults]` itself.
     pub(super) fn check_as_defaults(&self, mistakes: &mut Mistakes<'_>) {
-        let raw = matches!(self.format, Setting::Right(Choice(FormatName::Raw), _));
-        self.check_prefix(raw, mistakes);
+        if let Setting::Right(Choice(format), _) = self.format {
+            self.check_format(format, mistakes);
+        }
         self.check_queue(mistakes);
     }
 
     /// Tells a contradiction in `[stream.NAME]`, or between it and the defaults.
     pub(super) fn check_as_stream(&self, defaults: &Keys, mistakes: &mut Mistakes<'_>) {
         let all = self.clone().or(defaults);
-        let raw =
-            matches!(all.format, Setting::Absent | Setting::Right(Choice(FormatName::Raw), _));
-        self.check_prefix(raw, mistakes);
+        match all.format {
+            Setting::Absent => self.check_format(FormatName::Raw, mistakes),
+            Setting::Wrong => {}
+            Setting::Right(Choice(format), _) => self.check_format(format, mistakes),
+        }
         all.check_queue(mistakes);
     }
 
-    /// A prefix that the format does not use would be ignored in silence.
-    fn check_prefix(&self, raw: bool, mistakes: &mut Mistakes<'_>) {
-        if let (true, Setting::Right(_, at)) = (raw, &self.prefix) {
-            let text = "the format raw has no prefix: write format = \"stamped\", or remove prefix";
-            mistakes.tell(*at, text);
+    /// A key that the format does not use would be ignored in silence.
+    fn check_format(&self, format: FormatName, mistakes: &mut Mistakes<'_>) {
+        let keys = [
+            ("prefix", self.prefix.place(), FormatName::Stamped),
+            ("fields", self.fields.place(), FormatName::Json),
+        ];
+        for (key, at, used_by) in keys {
+            let Some(at) = at.filter(|_| format != used_by) else { continue };
+            let (format, used_by) = (format.name(), used_by.name());
+            let text = format!(
+                "the format {format} has no {key}: write format = \"{used_by}\", or remove {key}"
+            );
+            mistakes.tell(at, text);
         }
     }
 
@@ -110,7 +124,11 @@ impl Keys {
         settings.file.owner = self.owner.right().map(|User(owner)| owner);
         settings.file.group = self.group.right().map(|Group(group)| group);
         if let Some(Choice(format)) = self.format.right() {
-            settings.lines.format = defaults::format(format, self.prefix.right());
+            let mut format = defaults::format(format, self.prefix.right());
+            if let (Format::Json { fields }, Some(own)) = (&mut format, self.fields.right()) {
+                *fields = own;
+            }
+            settings.lines.format = format;
         }
         if let Some(Choice(over_long)) = self.over_long.right() {
             settings.lines.over_long = over_long;
@@ -122,4 +140,26 @@ impl Keys {
         }
         settings
     }
+}
+
+/// The fields, each of which may stand once.
+pub(super) fn fields(
+    written: Setting<Vec<(Placeholder, At)>>,
+    mistakes: &mut Mistakes<'_>,
+) -> Setting<Vec<Placeholder>> {
+    let (written, at) = match written {
+        Setting::Absent => return Setting::Absent,
+        Setting::Wrong => return Setting::Wrong,
+        Setting::Right(written, at) => (written, at),
+    };
+    let mut fields = Vec::new();
+    for (field, at) in written {
+        if fields.contains(&field) {
+            let text = format!("the field {} stands here already: remove it", field.name());
+            mistakes.tell(at, text);
+        } else {
+            fields.push(field);
+        }
+    }
+    Setting::Right(fields, at)
 }

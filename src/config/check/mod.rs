@@ -2,8 +2,11 @@
 //! together.
 
 mod agent;
+mod allow;
+mod feeds;
 mod inputs;
 mod keys;
+mod kind;
 mod paths;
 mod streams;
 
@@ -37,21 +40,22 @@ pub(super) fn check(files: Vec<Parsed>, mistakes: &mut Mistakes<'_>) -> Checked 
     if written.inputs.is_empty() && lost.feeds.is_empty() && !lost.unknown {
         mistakes.tell(At { file: 0, offset: 0 }, NO_INPUT);
     }
-    let inputs = inputs::settings(written.inputs, lost, mistakes);
+    let inputs = inputs::settings(written.inputs, &lost, mistakes);
     paths.extend(inputs.paths);
     let (defaults, streams) = (written.defaults, written.streams);
-    let streams = streams::settings(defaults, streams, &inputs.feeds, &mut paths, mistakes);
-    if streams.len() > agent.streams_max {
+    let streams::Streams { streams, on_demand } =
+        streams::settings(defaults, streams, &inputs.feeds, &mut paths, mistakes);
+    let have = streams.len() + on_demand.tables.len();
+    if have > agent.streams_max {
         let text = format!(
             "there are {have} streams, and max-streams is {most}: write max-streams = {have} or \
              more in [agent]",
-            have = streams.len(),
             most = agent.streams_max
         );
         mistakes.tell(streams_max_at, text);
     }
     paths::distinct(&mut paths, mistakes);
-    Checked { config: Config { agent, inputs: inputs.inputs, streams }, paths }
+    Checked { config: Config { agent, inputs: inputs.inputs, streams, on_demand }, paths }
 }
 
 /// The tables of all files, by kind.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
+use super::super::defaults::DIR;
 use super::super::mistake::{At, Mistakes};
 use crate::limits::SOCKET_PATH_BYTES_MAX;
 use crate::stream_name::StreamName;
@@ -20,6 +21,8 @@ pub(in crate::config) enum What {
     Fifo(String),
     /// A stream's file.
     Log(StreamName),
+    /// Where the files of streams are that are made on demand.
+    Dir,
 }
 
 impl fmt::Display for What {
@@ -30,6 +33,7 @@ impl fmt::Display for What {
             What::Socket(input) => write!(f, "the socket of input {input:?}"),
             What::Fifo(input) => write!(f, "the FIFO of input {input:?}"),
             What::Log(stream) => write!(f, "the file of stream \"{stream}\""),
+            What::Dir => f.write_str("the directory of the streams that clients make"),
         }
     }
 }
@@ -43,6 +47,7 @@ impl What {
             What::Socket(input) => format!("/run/logagent/{input}.sock"),
             What::Fifo(input) => format!("/run/logagent/{input}.fifo"),
             What::Log(stream) => format!("/var/log/logagent/{stream}.log"),
+            What::Dir => DIR.to_owned(),
         }
     }
 }

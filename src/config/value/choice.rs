@@ -2,11 +2,11 @@
 
 use super::{FromWritten, WrongValue, wrong};
 use crate::formatting::FORMATS;
-use crate::framing::{FRAMINGS, Framing};
+use crate::framing::{FRAMINGS, Framing, Multiline};
 use crate::pipeline::OverLong;
 
 /// Things that are chosen by name.
-pub trait Named: Copy + 'static {
+pub trait Named: Copy + PartialEq + 'static {
     /// The key that chooses among them.
     const KEY: &'static str;
     /// What may be written, for values of another type.
@@ -16,6 +16,12 @@ pub trait Named: Copy + 'static {
 
     /// All of them with their names; the first is the default.
     fn names() -> Vec<(&'static str, Self)>;
+
+    /// This one's name.
+    fn name(self) -> &'static str {
+        let named = Self::names().into_iter().find(|(_, named)| *named == self);
+        named.map_or("", |(name, _)| name)
+    }
 }
 
 /// One of the named things.
@@ -47,17 +53,22 @@ pub enum FormatName {
     Raw,
     /// `stamped`, with `prefix`
     Stamped,
+    /// `json`, with `fields`
+    Json,
+    /// `cri`
+    Cri,
 }
 
 impl Named for FormatName {
     const KEY: &'static str = "format";
     const EXPECTED: &'static str = "a format such as \"raw\"";
-    const NOT_YET: &'static [&'static str] = &["json", "cri"];
 
     fn names() -> Vec<(&'static str, FormatName)> {
         let named = |name| match name {
             "raw" => Some((name, FormatName::Raw)),
             "stamped" => Some((name, FormatName::Stamped)),
+            "json" => Some((name, FormatName::Json)),
+            "cri" => Some((name, FormatName::Cri)),
             _ => None,
         };
         FORMATS.iter().filter_map(|(name, _)| named(name)).collect()
@@ -67,10 +78,18 @@ impl Named for FormatName {
 impl Named for &'static Framing {
     const KEY: &'static str = "framing";
     const EXPECTED: &'static str = "a framing such as \"newline\"";
-    const NOT_YET: &'static [&'static str] = &["octet-counting", "syslog"];
 
     fn names() -> Vec<(&'static str, &'static Framing)> {
         FRAMINGS.iter().map(|framing| (framing.name, framing)).collect()
+    }
+}
+
+impl Named for Multiline {
+    const KEY: &'static str = "multiline";
+    const EXPECTED: &'static str = "\"lines\" or \"escape\"";
+
+    fn names() -> Vec<(&'static str, Multiline)> {
+        vec![("lines", Multiline::Lines), ("escape", Multiline::Escape)]
     }
 }
 
@@ -112,27 +131,46 @@ mod tests {
             &[
                 ("raw", Ok("Raw")),
                 ("stamped", Ok("Stamped")),
-                ("json", Err("this version has no format \"json\": write \"raw\" or \"stamped\"")),
-                ("rww", Err("unknown format \"rww\": write \"raw\" or \"stamped\"")),
+                ("json", Ok("Json")),
+                ("cri", Ok("Cri")),
+                (
+                    "rww",
+                    Err("unknown format \"rww\": write \"raw\" or \"stamped\" or \"json\" or \
+                         \"cri\""),
+                ),
             ],
         );
+        let framings = FRAMINGS.iter().map(|framing| format!("\"{}\"", framing.name));
+        let framings = framings.collect::<Vec<_>>().join(" or ");
         check(
             |Choice(framing): Choice<&'static Framing>| framing.name.to_owned(),
             &[
                 ("newline", Ok("newline")),
                 ("nul", Ok("nul")),
-                (
-                    "syslog",
-                    Err("this version has no framing \"syslog\": write \"newline\" or \"nul\""),
-                ),
-                ("lf", Err("unknown framing \"lf\": write \"newline\" or \"nul\"")),
+                ("lf", Err(&format!("unknown framing \"lf\": write {framings}"))),
             ],
         );
         assert_eq!(FormatName::names().len(), FORMATS.len(), "a format lacks its name here");
     }
 
     #[test]
+    fn framings_of_syslog_are_known() {
+        check(
+            |Choice(framing): Choice<&'static Framing>| framing.name.to_owned(),
+            &[("octet-counting", Ok("octet-counting")), ("syslog", Ok("syslog"))],
+        );
+    }
+
+    #[test]
     fn policies_are_told_apart_from_those_of_later_versions() {
+        check(
+            |Choice(multiline): Choice<Multiline>| format!("{multiline:?}"),
+            &[
+                ("lines", Ok("Lines")),
+                ("escape", Ok("Escape")),
+                ("join", Err("unknown multiline \"join\": write \"lines\" or \"escape\"")),
+            ],
+        );
         check(
             |Choice(over_long): Choice<OverLong>| format!("{over_long:?}"),
             &[

@@ -3,13 +3,17 @@
 
 mod choice;
 mod count;
+mod descriptor_name;
 mod duration;
+mod list;
 mod mode;
 mod owner;
 mod path;
-mod prefix;
+mod placeholder;
 mod route;
 mod size;
+mod truth;
+mod units;
 
 use std::fmt;
 use std::ops::Range;
@@ -21,11 +25,12 @@ use super::mistake::At;
 
 pub use choice::{Choice, FormatName, Named, OnFull};
 pub(super) use count::Count;
+pub(super) use descriptor_name::DescriptorName;
 pub use duration::HumanDuration;
+pub(super) use list::List;
 pub use mode::Mode;
 pub use owner::{Group, User};
 pub(super) use path::{AbsolutePath, PathOrOff};
-pub(super) use route::Route;
 pub use size::{LineBytes, Size};
 
 /// Why a value is wrong, and what to write instead: lower case, no full stop.
@@ -44,6 +49,11 @@ pub trait FromWritten: Sized {
     /// Reads a number; most keys take none.
     fn from_number(number: i64) -> Result<Self, WrongValue> {
         wrong(format!("expected {}, found the number {number}", Self::EXPECTED))
+    }
+
+    /// Reads `true` or `false`; most keys take neither.
+    fn from_truth(truth: bool) -> Result<Self, WrongValue> {
+        wrong(format!("expected {}, found {truth}", Self::EXPECTED))
     }
 }
 
@@ -82,6 +92,11 @@ impl<T> Setting<T> {
         if let Setting::Right(value, _) = self { Some(value) } else { None }
     }
 
+    /// The place of the value, if there is one.
+    pub(super) fn place(&self) -> Option<At> {
+        if let Setting::Right(_, at) = self { Some(*at) } else { None }
+    }
+
     pub(super) fn is_wrong(&self) -> bool {
         matches!(self, Setting::Wrong)
     }
@@ -97,75 +112,88 @@ impl<T> Setting<T> {
 
 impl<'de, T: FromWritten> Deserialize<'de> for Value<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value<T>, D::Error> {
-        let scalar = Spanned::<Scalar>::deserialize(deserializer)?;
-        let span = scalar.span();
-        let read = match scalar.into_inner() {
-            Scalar::Text(text) => T::from_text(&text),
-            Scalar::Number(number) => T::from_number(number),
-            Scalar::Other(found) => wrong(format!("expected {}, found {found}", T::EXPECTED)),
+        Spanned::<Written>::deserialize(deserializer).map(Value::read)
+    }
+}
+
+impl<T: FromWritten> Value<T> {
+    fn read(written: Spanned<Written>) -> Value<T> {
+        let span = written.span();
+        let other = |found| wrong(format!("expected {}, found {found}", T::EXPECTED));
+        let read = match written.into_inner() {
+            Written::Text(text) => T::from_text(&text),
+            Written::Number(number) => T::from_number(number),
+            Written::Truth(truth) => T::from_truth(truth),
+            Written::Array(_) => other("an array"),
+            Written::Other(found) => other(found),
         };
-        Ok(Value { span, read })
+        Value { span, read }
     }
 }
 
 /// Any value of a TOML file, as far as keys take it.
-enum Scalar {
+enum Written {
     Text(String),
     Number(i64),
+    Truth(bool),
+    Array(Vec<Spanned<Written>>),
     Other(&'static str),
 }
 
-impl<'de> Deserialize<'de> for Scalar {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Scalar, D::Error> {
-        deserializer.deserialize_any(ScalarVisitor)
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Written, D::Error> {
+        deserializer.deserialize_any(WrittenVisitor)
     }
 }
 
-struct ScalarVisitor;
+struct WrittenVisitor;
 
-impl<'de> Visitor<'de> for ScalarVisitor {
-    type Value = Scalar;
+impl<'de> Visitor<'de> for WrittenVisitor {
+    type Value = Written;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
-        Ok(Scalar::Text(text.to_owned()))
+    fn visit_str<E>(self, text: &str) -> Result<Written, E> {
+        Ok(Written::Text(text.to_owned()))
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Scalar, E> {
-        Ok(Scalar::Number(number))
+    fn visit_i64<E>(self, number: i64) -> Result<Written, E> {
+        Ok(Written::Number(number))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Scalar, E> {
-        Ok(Scalar::Other("a number too large"))
+    fn visit_u64<E>(self, _: u64) -> Result<Written, E> {
+        Ok(Written::Other("a number too large"))
     }
 
-    fn visit_i128<E>(self, _: i128) -> Result<Scalar, E> {
-        Ok(Scalar::Other("a number too large"))
+    fn visit_i128<E>(self, _: i128) -> Result<Written, E> {
+        Ok(Written::Other("a number too large"))
     }
 
-    fn visit_u128<E>(self, _: u128) -> Result<Scalar, E> {
-        Ok(Scalar::Other("a number too large"))
+    fn visit_u128<E>(self, _: u128) -> Result<Written, E> {
+        Ok(Written::Other("a number too large"))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Scalar, E> {
-        Ok(Scalar::Other("a number with a fraction"))
+    fn visit_f64<E>(self, _: f64) -> Result<Written, E> {
+        Ok(Written::Other("a number with a fraction"))
     }
 
-    fn visit_bool<E>(self, truth: bool) -> Result<Scalar, E> {
-        Ok(Scalar::Other(if truth { "true" } else { "false" }))
+    fn visit_bool<E>(self, truth: bool) -> Result<Written, E> {
+        Ok(Written::Truth(truth))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Scalar, A::Error> {
-        while array.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other("an array"))
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Written, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = array.next_element()? {
+            items.push(item);
+        }
+        Ok(Written::Array(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<Scalar, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<Written, A::Error> {
         while table.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other("a table or a date"))
+        Ok(Written::Other("a table or a date"))
     }
 }
 

@@ -1,8 +1,7 @@
 //! Owners and groups: names or numbers, looked up in /etc/passwd and /etc/group.
-//!
-//! By own reading and without NSS, which a static binary has not: passwd(5), group(5).
 
 use super::{FromWritten, WrongValue, wrong};
+use crate::accounts::{self, GROUPS, USERS};
 
 /// A user's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +15,7 @@ impl FromWritten for User {
     const EXPECTED: &'static str = "a user's name or number";
 
     fn from_text(text: &str) -> Result<User, WrongValue> {
-        number_of(text, "user", "/etc/passwd").map(User)
+        number_of(text, "user", USERS).map(User)
     }
 
     fn from_number(number: i64) -> Result<User, WrongValue> {
@@ -28,7 +27,7 @@ impl FromWritten for Group {
     const EXPECTED: &'static str = "a group's name or number";
 
     fn from_text(text: &str) -> Result<Group, WrongValue> {
-        number_of(text, "group", "/etc/group").map(Group)
+        number_of(text, "group", GROUPS).map(Group)
     }
 
     fn from_number(number: i64) -> Result<Group, WrongValue> {
@@ -41,30 +40,15 @@ fn number_of(text: &str, what: &str, path: &str) -> Result<u32, WrongValue> {
     if let Ok(number) = text.parse::<i64>() {
         return in_range(number, what);
     }
-    // Names may be in any encoding, and one odd entry is no reason to find none.
-    let database = match std::fs::read(path) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) => {
-            return wrong(format!(
-                "cannot look up {what} \"{text}\" in {path} ({error}): write a number"
-            ));
-        }
-    };
-    match look_up(text, &database) {
-        Some(number) => Ok(number),
-        None => wrong(format!(
+    match accounts::number_of(text, path) {
+        Ok(Some(number)) => Ok(number),
+        Ok(None) => wrong(format!(
             "there is no {what} \"{text}\" in {path}: write a name from there, or a number"
         )),
+        Err(error) => {
+            wrong(format!("cannot look up {what} \"{text}\" in {path} ({error}): write a number"))
+        }
     }
-}
-
-/// Finds a name's number in lines of `name:password:number:…`.
-fn look_up(name: &str, database: &str) -> Option<u32> {
-    database.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let found = fields.next() == Some(name) && !name.is_empty();
-        fields.nth(1).filter(|_| found)?.parse().ok()
-    })
 }
 
 fn in_range(number: i64, what: &str) -> Result<u32, WrongValue> {
@@ -79,16 +63,6 @@ fn in_range(number: i64, what: &str) -> Result<u32, WrongValue> {
 mod tests {
     use super::super::check;
     use super::*;
-
-    #[test]
-    fn names_are_looked_up_in_the_first_field() {
-        let database = "root:x:0:0::/:/bin/sh\n#c\nweb:x:33:1::/:\nodd\nbad:x:y\n:x:5\nweb:x:34\n";
-        for (name, expected) in [("root", Some(0)), ("web", Some(33)), ("x", None), ("bad", None)] {
-            assert_eq!(look_up(name, database), expected, "{name}");
-        }
-        assert_eq!(look_up("", database), None);
-        assert_eq!(look_up("odd", database), None);
-    }
 
     #[test]
     fn owners_are_names_or_numbers() {

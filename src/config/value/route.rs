@@ -1,55 +1,41 @@
 //! `stream`: the stream an input's lines go to.
 
-use super::super::nearest::nearest;
+use super::placeholder::unknown_placeholder;
 use super::{FromWritten, WrongValue, wrong};
+use crate::routing::To;
 use crate::stream_name::StreamName;
+use crate::template::{Part, Placeholder, Template, TemplateError};
 
-/// The placeholders that a stream's name may be made of.
-static PLACEHOLDERS: &[&str] = &["unit", "unit.prefix", "unit.instance", "uid", "user", "comm"];
-
-/// Where an input's lines go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::config) enum Route {
-    /// All of them to one stream.
-    Stream(StreamName),
-    /// To a stream that each connection's origin decides. Without mistakes in itself, but this
-    /// version routes each input to one stream.
-    Template,
-}
-
-impl FromWritten for Route {
+impl FromWritten for To {
     const EXPECTED: &'static str = "a stream's name";
 
-    fn from_text(text: &str) -> Result<Route, WrongValue> {
-        if !text.contains(['{', '}']) {
-            return match text.parse() {
-                Ok(name) => Ok(Route::Stream(name)),
-                Err(error) => wrong(format!("\"{text}\" is no stream's name: {error}")),
-            };
-        }
-        let mut rest = text;
-        while let Some(at) = rest.find(['{', '}']) {
-            let Some((name, after)) = rest[at..].strip_prefix('{').and_then(|r| r.split_once('}'))
-            else {
-                return wrong(format!("\"{text}\" has a brace without its other one"));
-            };
-            if !PLACEHOLDERS.contains(&name) {
-                return wrong(unknown_placeholder(name));
+    fn from_text(text: &str) -> Result<To, WrongValue> {
+        let template = match Template::parse(text, Placeholder::OF_STREAM_NAME) {
+            Ok(template) => template,
+            Err(TemplateError::Unknown { name, .. }) => {
+                return wrong(unknown_placeholder(&name, Placeholder::OF_STREAM_NAME));
             }
-            rest = after;
+            // No stream's name has a brace of its own.
+            Err(TemplateError::Unclosed | TemplateError::Unopened) => {
+                return wrong(format!("\"{text}\" has a brace without its other one"));
+            }
+            Err(error @ TemplateError::Control) => {
+                return wrong(format!("\"{text}\" is no stream's name: {error}"));
+            }
+        };
+        // The shortest name that it can make.
+        let name: String = (template.parts().iter())
+            .map(|part| if let Part::Text(text) = part { text.as_str() } else { "x" })
+            .collect();
+        let is_template = template.placeholders().next().is_some();
+        match name.parse::<StreamName>() {
+            Ok(_) if is_template => Ok(To::Template(template)),
+            Ok(name) => Ok(To::Stream(name)),
+            Err(error) if is_template => {
+                wrong(format!("\"{text}\" makes no stream's name: {error}"))
+            }
+            Err(error) => wrong(format!("\"{text}\" is no stream's name: {error}")),
         }
-        Ok(Route::Template)
-    }
-}
-
-fn unknown_placeholder(name: &str) -> String {
-    let known: Vec<String> = PLACEHOLDERS.iter().map(|name| format!("{{{name}}}")).collect();
-    let known = known.join(", ");
-    match nearest(name, PLACEHOLDERS.iter().copied()) {
-        Some(near) => {
-            format!("unknown placeholder {{{name}}}, did you mean {{{near}}}? known are {known}")
-        }
-        None => format!("unknown placeholder {{{name}}}: known are {known}"),
     }
 }
 
@@ -59,38 +45,52 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_route_is_a_stream_or_a_template_of_known_placeholders() {
-        let known = "{unit}, {unit.prefix}, {unit.instance}, {uid}, {user}, {comm}";
+    fn a_stream_is_a_name_or_a_template_of_known_placeholders() {
+        let known = "known are {unit}, {unit.prefix}, {unit.instance}, {uid}, {user}, {comm}";
+        let rule = "a stream's name has only letters, digits, `.`, `_`, `-` and `@`";
         check(
-            |route: Route| format!("{route:?}"),
+            |to: To| match to {
+                To::Stream(name) => name.to_string(),
+                To::Template(template) => format!("made: {template}"),
+            },
             &[
-                ("web", Ok("Stream(StreamName(\"web\"))")),
-                ("{unit.prefix}", Ok("Template")),
-                ("app-{unit}-{uid}", Ok("Template")),
+                ("web", Ok("web")),
+                ("{unit.prefix}", Ok("made: {unit.prefix}")),
+                ("{unit}.x", Ok("made: {unit}.x")),
+                ("app-{unit}-{uid}", Ok("made: app-{unit}-{uid}")),
                 (
                     "{untit}",
-                    Err(&format!(
-                        "unknown placeholder {{untit}}, did you mean {{unit}}? known are {known}"
-                    )),
+                    Err(&format!("unknown placeholder {{untit}}, did you mean {{unit}}? {known}")),
                 ),
                 (
                     "{pid}.x",
-                    Err(&format!(
-                        "unknown placeholder {{pid}}, did you mean {{uid}}? known are {known}"
-                    )),
+                    Err(&format!("unknown placeholder {{pid}}, did you mean {{uid}}? {known}")),
                 ),
-                (
-                    "{hostname}",
-                    Err(&format!("unknown placeholder {{hostname}}: known are {known}")),
-                ),
+                ("{hostname}", Err(&format!("unknown placeholder {{hostname}}: {known}"))),
                 ("{unit", Err("\"{unit\" has a brace without its other one")),
                 ("unit}", Err("\"unit}\" has a brace without its other one")),
+                ("a{{b", Err(&format!("\"a{{{{b\" is no stream's name: {rule}, not '{{'"))),
+                ("a/b", Err(&format!("\"a/b\" is no stream's name: {rule}, not '/'"))),
                 (
-                    "a/b",
-                    Err("\"a/b\" is no stream's name: a stream's name has only letters, digits, \
-                         `.`, `_`, `-` and `@`, not '/'"),
+                    "{unit}/x",
+                    Err(&format!("\"{{unit}}/x\" makes no stream's name: {rule}, not '/'")),
+                ),
+                (
+                    ".{unit}",
+                    Err(
+                        "\".{unit}\" makes no stream's name: a stream's name may not begin with a \
+                         dot",
+                    ),
+                ),
+                ("", Err("\"\" is no stream's name: a stream's name may not be empty")),
+                (
+                    "a\nb",
+                    Err("\"a\nb\" is no stream's name: control characters may not stand here"),
                 ),
             ],
         );
+        let longest = format!("{}{{uid}}", "x".repeat(127));
+        assert!(To::from_text(&longest).is_ok());
+        assert!(To::from_text(&format!("x{longest}")).is_err());
     }
 }

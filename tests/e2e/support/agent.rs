@@ -1,21 +1,20 @@
 //! The program, running.
 
 use std::fs;
+use std::ops::Deref;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
 
-use super::tools::{self, output_of};
-use super::wait_until;
+use super::{Control, tools, wait_until};
 
 pub struct Agent {
     child: Child,
     messages: PathBuf,
-    control: PathBuf,
+    control: Control,
     ended: Option<ExitStatus>,
 }
 
@@ -23,7 +22,7 @@ impl Agent {
     #[track_caller]
     pub fn spawn(mut command: Command, messages: PathBuf, control: PathBuf) -> Agent {
         let child = tools::spawn(&mut command);
-        Agent { child, messages, control, ended: None }
+        Agent { child, messages, control: Control::at(control), ended: None }
     }
 
     pub fn pid(&self) -> u32 {
@@ -69,50 +68,6 @@ impl Agent {
         assert_eq!(self.wait(), 0, "exit status after TERM");
     }
 
-    /// Its status, if it answers.
-    pub fn try_status(&self) -> Option<Value> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_logagent"));
-        command.args(["status", "--json", "--control"]).arg(&self.control);
-        let output = output_of(&mut command);
-        output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())
-    }
-
-    #[track_caller]
-    pub fn status(&self) -> Value {
-        self.try_status().expect("the agent does not answer")
-    }
-
-    /// One value of the status, such as `/streams/web/lines_in`.
-    #[track_caller]
-    pub fn status_of(&self, pointer: &str) -> Value {
-        let status = self.status();
-        status.pointer(pointer).unwrap_or_else(|| panic!("no {pointer} in {status}")).clone()
-    }
-
-    #[track_caller]
-    pub fn count(&self, pointer: &str) -> u64 {
-        self.status_of(pointer).as_u64().unwrap_or_else(|| panic!("{pointer} is no count"))
-    }
-
-    /// Waits until so many lines stand in the stream's files.
-    #[track_caller]
-    pub fn wait_for_lines(&self, stream: &str, lines: u64) {
-        let pointer = format!("/streams/{stream}/lines_written");
-        let mut written = 0;
-        wait_until(&format!("{lines} lines written to {stream}"), || {
-            written = self.count(&pointer);
-            written >= lines
-        });
-        assert_eq!(written, lines, "lines written to {stream}");
-    }
-
-    /// Waits until the stream is in this state: `idle`, `writing` or `stalled`.
-    #[track_caller]
-    pub fn wait_for_state(&self, stream: &str, state: &str) {
-        let pointer = format!("/streams/{stream}/state");
-        wait_until(&format!("{stream} is {state}"), || self.status_of(&pointer) == state);
-    }
-
     /// Waits until it has said so on its standard error.
     #[track_caller]
     pub fn wait_for_message(&self, words: &[&str]) {
@@ -137,6 +92,14 @@ impl Agent {
             let mask = u64::from_str_radix(line["SigCgt:".len()..].trim(), 16).unwrap();
             mask & (1 << (signal as i32 - 1)) != 0
         })
+    }
+}
+
+impl Deref for Agent {
+    type Target = Control;
+
+    fn deref(&self) -> &Control {
+        &self.control
     }
 }
 

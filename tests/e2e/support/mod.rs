@@ -4,9 +4,14 @@
 mod agent;
 mod checker;
 mod clients;
+mod control;
 mod lines;
 mod place;
 mod random;
+mod readers;
+mod records;
+mod sender;
+mod systemd;
 mod tools;
 
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -16,9 +21,14 @@ use std::time::{Duration, Instant};
 pub use agent::Agent;
 pub use checker::Checker;
 pub use clients::{Clients, Gate, Sent, Writes};
+pub use control::Control;
 pub use lines::{LINE_BYTES, numbered_line, numbered_lines};
 pub use place::{NOBODY, Place};
 pub use random::Random;
+pub use readers::{Entry, EntryEnd, joined, read_cri, read_json};
+pub use records::{Marks, Packets, Records};
+pub use sender::{send_command, start_send};
+pub use systemd::SystemdBox;
 pub use tools::{Logrotate, SmallDisk, output_of, rotated, run, spawn};
 
 /// Whether the full counts are wanted: `tests/all --long`.

@@ -95,14 +95,7 @@ impl Place {
     /// Writes the configuration: `body`, with the pid file, the control socket and the log
     /// directory in this place. What stands in `body` before its first table belongs to `[agent]`.
     pub fn configure(&self, body: &str) -> PathBuf {
-        let agent = "[agent]\npid-file = \"@/agent.pid\"\ncontrol = \"@/control.sock\"\n";
-        let defaults = "[defaults]\ndir = \"@/log\"\n";
-        let text = if body.contains("[defaults]\n") {
-            format!("{agent}{}", body.replacen("[defaults]\n", defaults, 1))
-        } else {
-            format!("{agent}{body}\n{defaults}")
-        };
-        self.write("agent.toml", &text)
+        self.write("agent.toml", &configuration("pid-file = \"@/agent.pid\"\n", body))
     }
 
     /// Starts the daemon with this configuration, and waits until it listens.
@@ -173,5 +166,17 @@ impl Place {
             User::Own => Path::new(env!("CARGO_BIN_EXE_logagent")).into(),
             User::Nobody => self.path("logagent"),
         }
+    }
+}
+
+/// A configuration: `body`, with the control socket and the log directory in the place. What
+/// `agent` says belongs to `[agent]`, as does what stands in `body` before its first table.
+pub fn configuration(agent: &str, body: &str) -> String {
+    let agent = format!("[agent]\ncontrol = \"@/control.sock\"\n{agent}");
+    let defaults = "[defaults]\ndir = \"@/log\"\n";
+    if body.contains("[defaults]\n") {
+        format!("{agent}{}", body.replacen("[defaults]\n", defaults, 1))
+    } else {
+        format!("{agent}{body}\n{defaults}")
     }
 }

@@ -1,8 +1,10 @@
-//! `unix-stream`: a listening Unix stream socket; each connection is one sender.
+//! `unix-stream`, `unix-seqpacket`: a listening Unix socket; each connection is one sender.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::net;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,43 +14,38 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::Connection;
+use super::arrival::{self, Route};
 use super::found_file::FoundFile;
-use super::reading::read_to_end;
-use super::socket::{self, Bound, InTheWay};
-use super::unread::unread_bytes;
-use super::{Alive, Commons, Input, InputKind, InputSettings, OpenError, Opening};
+use super::intake::Intake;
+use super::socket::{self, Bound, Connections, InTheWay};
+use super::{Alive, Input, InputSettings, MadeBy, OpenError, Opening, packets, reading};
 use crate::clock;
 use crate::counters::InputCounters;
-use crate::framing::Framing;
+use crate::framing::Borders;
 use crate::limits::{ACCEPT_RETRY_MAX, ACCEPT_RETRY_MIN};
+use crate::origin::Peer;
 use crate::place::Place;
 use crate::report::{
     AcceptFailed, Complaint, ConnectionFailed, ConnectionsFull, StaleSocketReplaced, report,
 };
+use crate::system::unread_bytes;
 use crate::writer::stream::Stream;
 
-pub(super) struct UnixStreamInput {
+pub(super) struct ListenerInput {
     shared: Arc<Shared>,
     stop_listening: CancellationToken,
 }
 
 /// What the listener, its connections and the input's owner share.
 struct Shared {
-    name: String,
-    counters: Arc<InputCounters>,
-    commons: Commons,
+    intake: Arc<Intake>,
+    made_by: MadeBy,
+    connections: Connections,
     /// Where the next connection goes; nowhere once nothing more is accepted.
     route: Mutex<Option<Route>>,
     open: Mutex<Open>,
     /// A regular file that was in the way, while it is read and after.
     found: Mutex<Option<Arc<File>>>,
-}
-
-#[derive(Clone)]
-struct Route {
-    framing: &'static Framing,
-    stream: Arc<Stream>,
 }
 
 /// The write halves of open connections: through them a connection is told to end, without its
@@ -60,42 +57,75 @@ struct Open {
     write_halves: HashMap<u64, OwnedWriteHalf>,
 }
 
-pub(super) fn open(place: &Place, opening: Opening<'_>) -> Result<UnixStreamInput, OpenError> {
-    let Opening { name, framing, stream, commons, alive } = opening;
-    let Bound { listener, replaced_stale, found_file } =
-        socket::listen_at(place, InTheWay::TakeFile)?;
+/// Listens at `place`.
+pub(super) fn open(
+    place: &Place,
+    connections: Connections,
+    opening: Opening<'_>,
+) -> Result<ListenerInput, OpenError> {
+    let Bound { socket, replaced_stale, found_file } =
+        socket::listen_at(place, connections, InTheWay::TakeFile)?;
+    if replaced_stale {
+        report(&StaleSocketReplaced { input: &opening.name, path: &place.path.display() });
+    }
+    let found = found_file.map(|renamed_to| {
+        let found = FoundFile { path: place.path.clone(), renamed_to };
+        let failed = OpenError::io(&place.path, "cannot read the file found here");
+        found.open().map(|file| (found, file)).map_err(failed)
+    });
+    let (found, alive) = (found.transpose()?, opening.alive.clone());
+    let input = accept(socket, connections, MadeBy::Us, opening)?;
+    if let Some((found, file)) = found {
+        input.shared.clone().take_in(found, file, alive);
+    }
+    Ok(input)
+}
+
+/// Accepts connections at a socket that listens, and does not block.
+pub(super) fn accept(
+    listener: net::UnixListener,
+    connections: Connections,
+    made_by: MadeBy,
+    opening: Opening<'_>,
+) -> Result<ListenerInput, OpenError> {
+    let Opening { name, settings, intake, stream, alive } = opening;
     let listener = UnixListener::from_std(listener);
-    let listener = listener.map_err(OpenError::io(&place.path, "cannot watch the socket"))?;
+    let listener = listener.map_err(OpenError::of(name, "cannot watch the socket"))?;
     let shared = Arc::new(Shared {
-        name: name.to_owned(),
-        counters: Arc::default(),
-        commons: commons.clone(),
-        route: Mutex::new(Some(Route { framing, stream })),
+        intake,
+        made_by,
+        connections,
+        route: Mutex::new(Some(route(connections, settings, stream))),
         open: Mutex::default(),
         found: Mutex::default(),
     });
-    let path = place.path.display();
-    if replaced_stale {
-        report(&StaleSocketReplaced { input: &name, path: &path });
-    }
-    if let Some(renamed_to) = found_file
-        && let Some(connection) = shared.connect()
-    {
-        let found = FoundFile { input: name.to_owned(), path: place.path.clone(), renamed_to };
-        let taken = found.take_in(connection, shared.counters.clone(), alive.clone());
-        let failed = OpenError::io(&place.path, "cannot read the file found here");
-        *shared.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken.map_err(failed)?);
-    }
     let stop_listening = CancellationToken::new();
     tokio::spawn(shared.clone().listen(listener, stop_listening.clone(), alive));
-    Ok(UnixStreamInput { shared, stop_listening })
+    Ok(ListenerInput { shared, stop_listening })
+}
+
+fn route(connections: Connections, settings: &InputSettings, stream: Option<Arc<Stream>>) -> Route {
+    let borders = match connections {
+        Connections::Stream => Borders::None,
+        Connections::Seqpacket => Borders::Packets,
+    };
+    let (records, routing) = (settings.records(borders), Arc::new(settings.routing.clone()));
+    Route { records, routing, stream }
 }
 
 impl Shared {
-    /// A way into the stream for the next connection.
-    fn connect(&self) -> Option<Connection> {
-        let route = self.route.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        Some(Connection::new(route.framing, route.stream, &self.counters, &self.commons))
+    fn route(&self) -> Option<Route> {
+        self.route.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads a file that was found in the socket's place.
+    fn take_in(self: Arc<Self>, found: FoundFile, file: Arc<File>, alive: Alive) {
+        let Some(route) = self.route() else { return };
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(file.clone());
+        tokio::spawn(async move {
+            let connection = arrival::receive_unknown(route, &self.intake).await;
+            found.take_in(file, connection, self.intake.clone(), alive);
+        });
     }
 
     async fn listen(
@@ -144,13 +174,13 @@ impl Shared {
     }
 
     async fn permit(&self) -> OwnedSemaphorePermit {
-        let permits = &self.commons.connections;
+        let permits = &self.intake.commons.connections;
         if let Ok(permit) = Semaphore::try_acquire_owned(permits.clone()) {
             return permit;
         }
-        if self.commons.full_is_to_be_told(clock::instant()) {
-            let limit = self.commons.connections_max;
-            report(&ConnectionsFull { input: &self.name, limit: &limit });
+        if self.intake.commons.full_is_to_be_told(clock::instant()) {
+            let limit = self.intake.commons.connections_max;
+            report(&ConnectionsFull { input: &self.intake.input, limit: &limit });
         }
         match permits.clone().acquire_owned().await {
             Ok(permit) => permit,
@@ -167,14 +197,20 @@ impl Shared {
         held: Option<UnixStream>,
         alive: &Alive,
     ) -> io::Result<()> {
-        shutdown_read(&listener)?;
-        // Off the runtime: a listener that was shut down is readable for ever, so that waiting for
-        // it would never end. It is non-blocking, and the backlog does not grow any more.
-        let listener = listener.into_std()?;
+        if self.made_by == MadeBy::Us {
+            shutdown_read(&listener)?;
+        }
         if let Some(client) = held {
             let permit = self.permit().await;
             self.clone().serve(client, permit, alive.clone());
         }
+        if self.made_by == MadeBy::Systemd {
+            // Those that wait to be accepted are whoever's systemd starts next.
+            return Ok(());
+        }
+        // Off the runtime: a listener that was shut down is readable for ever, so that waiting for
+        // it would never end. It is non-blocking, and the backlog does not grow any more.
+        let listener = listener.into_std()?;
         loop {
             let client = match listener.accept() {
                 Ok((client, _)) => client,
@@ -194,25 +230,45 @@ impl Shared {
     fn complain(&self, error: &io::Error, pause: Duration, complaint: &mut Complaint) {
         if complaint.is_due(clock::instant()) {
             let retry_in = humantime::format_duration(pause);
-            report(&AcceptFailed { input: &self.name, error, retry_in: &retry_in });
+            report(&AcceptFailed { input: &self.intake.input, error, retry_in: &retry_in });
         }
     }
 
     fn serve(self: Arc<Self>, client: UnixStream, permit: OwnedSemaphorePermit, alive: Alive) {
-        let Some(connection) = self.connect() else { return };
+        let Some(route) = self.route() else { return };
+        // At once: it may end any moment.
+        let peer = Peer::of(&client);
         let (read_half, write_half) = client.into_split();
         let registered = self.clone().register(write_half);
         tokio::spawn(async move {
-            registered.shared.read(read_half, connection).await;
+            registered.shared.read(peer, read_half, route).await;
             drop((registered, permit, alive));
         });
     }
 
-    async fn read(&self, mut client: OwnedReadHalf, mut connection: Connection) {
-        if let Err(error) = read_to_end(&mut client, &mut connection).await {
-            report(&ConnectionFailed { input: &self.name, error: &error });
+    async fn read(&self, peer: Peer, mut client: OwnedReadHalf, route: Route) {
+        if let Err(error) = self.read_to_end(peer, &mut client, route).await {
+            report(&ConnectionFailed { input: &self.intake.input, error: &error });
         }
+    }
+
+    async fn read_to_end(
+        &self,
+        peer: Peer,
+        client: &mut OwnedReadHalf,
+        route: Route,
+    ) -> io::Result<()> {
+        if self.connections == Connections::Seqpacket {
+            packets::tell_ends(client.as_ref())?;
+        }
+        let received = arrival::receive(peer, client, route, &self.intake).await?;
+        let Some(mut connection) = received else { return Ok(()) };
+        let read = match self.connections {
+            Connections::Stream => reading::read_to_end(client, &mut connection).await,
+            Connections::Seqpacket => packets::read_to_end(client, &mut connection).await,
+        };
         connection.finish();
+        read
     }
 
     fn register(self: Arc<Self>, write_half: OwnedWriteHalf) -> Registered {
@@ -237,7 +293,11 @@ struct Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         let mut open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.write_halves.remove(&self.id);
+        if let Some(write_half) = open.write_halves.remove(&self.id) {
+            // Without a shutdown before the close: only then does a client that has not been read
+            // to its end see a reset connection instead of an end.
+            write_half.forget();
+        }
     }
 }
 
@@ -248,23 +308,26 @@ fn end_reading(connection: &OwnedWriteHalf) {
     shutdown_read(connection.as_ref()).unwrap_or_default();
 }
 
-fn shutdown_read(socket: impl std::os::fd::AsFd) -> nix::Result<()> {
-    shutdown(std::os::fd::AsRawFd::as_raw_fd(&socket.as_fd()), Shutdown::Read)
+fn shutdown_read(socket: impl AsFd) -> nix::Result<()> {
+    shutdown(socket.as_fd().as_raw_fd(), Shutdown::Read)
 }
 
-impl Input for UnixStreamInput {
+impl Input for ListenerInput {
     fn counters(&self) -> &InputCounters {
-        &self.shared.counters
+        &self.shared.intake.counters
     }
 
-    fn set(&mut self, settings: &InputSettings, stream: Arc<Stream>) -> Result<(), OpenError> {
-        let mut route = self.shared.route.lock().unwrap_or_else(PoisonError::into_inner);
-        *route = Some(Route { framing: settings.framing, stream });
-        drop(route);
-        match &settings.kind {
-            InputKind::UnixStream(place) => socket::set_access(place)
+    fn set(
+        &mut self,
+        settings: &InputSettings,
+        stream: Option<Arc<Stream>>,
+    ) -> Result<(), OpenError> {
+        let next = route(self.shared.connections, settings, stream);
+        *self.shared.route.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
+        match settings.kind.place() {
+            Some(place) => socket::set_access(place)
                 .map_err(OpenError::io(&place.path, "cannot set its owner and mode")),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 

@@ -1,0 +1,236 @@
+//! `unix-datagram`: a Unix datagram socket, as syslog senders use it; each packet is a record.
+
+use std::io;
+use std::os::unix::net;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use nix::sys::socket::{Shutdown, shutdown};
+use tokio::io::Interest;
+use tokio::net::UnixDatagram;
+use tokio::sync::watch;
+
+use super::connection::Connection;
+use super::intake::Intake;
+use super::packets::{Packets, give_way, push_in_parts};
+use super::plan::Plan;
+use super::{Input, InputSettings, MadeBy, OpenError, Opening, pace, socket};
+use crate::counters::InputCounters;
+use crate::framing::{Borders, Records};
+use crate::limits::DATAGRAMS_WAITING_FEW;
+use crate::place::Place;
+use crate::report::{DatagramsFew, ReadFailed, StaleSocketReplaced, report};
+use crate::system::unread_bytes;
+use crate::writer::stream::Stream;
+
+pub(super) struct UnixDatagramInput {
+    intake: Arc<Intake>,
+    socket: Arc<UnixDatagram>,
+    plan: watch::Sender<Plan>,
+    made_by: MadeBy,
+}
+
+/// Binds a socket at `place`.
+pub(super) fn open(place: &Place, opening: Opening<'_>) -> Result<UnixDatagramInput, OpenError> {
+    let socket::Bound { socket, replaced_stale, .. } = socket::receive_at(place)?;
+    if replaced_stale {
+        report(&StaleSocketReplaced { input: &opening.name, path: &place.path.display() });
+    }
+    read(socket, MadeBy::Us, opening)
+}
+
+/// Reads a bound socket, which does not block.
+pub(super) fn read(
+    socket: net::UnixDatagram,
+    made_by: MadeBy,
+    opening: Opening<'_>,
+) -> Result<UnixDatagramInput, OpenError> {
+    let stream = opening.only_stream()?;
+    let Opening { name, settings, intake, alive, .. } = opening;
+    let watched = UnixDatagram::from_std(socket);
+    let socket = Arc::new(watched.map_err(OpenError::of(name, "cannot watch the socket"))?);
+    tell_if_few(name);
+    let (plan, plans) = watch::channel(Plan::Read(records(settings), stream));
+    let reader = Reader { intake: intake.clone(), socket: socket.clone() };
+    tokio::spawn(async move {
+        reader.run(plans).await;
+        drop(alive);
+    });
+    Ok(UnixDatagramInput { intake, socket, plan, made_by })
+}
+
+fn records(settings: &InputSettings) -> Records {
+    settings.records(Borders::Packets)
+}
+
+/// How many datagrams a socket of this machine holds is fixed when it is made.
+fn tell_if_few(name: &str) {
+    let limit = std::fs::read_to_string("/proc/sys/net/unix/max_dgram_qlen").unwrap_or_default();
+    if limit.trim().parse().is_ok_and(|limit: u64| limit < DATAGRAMS_WAITING_FEW) {
+        report(&DatagramsFew { input: &name, limit: &limit.trim() });
+    }
+}
+
+struct Reader {
+    intake: Arc<Intake>,
+    socket: Arc<UnixDatagram>,
+}
+
+impl Reader {
+    async fn run(self, mut plans: watch::Receiver<Plan>) {
+        let mut packets = Packets::for_datagrams();
+        loop {
+            let plan = plans.borrow_and_update().clone();
+            let Plan::Read(records, stream) = plan else { return };
+            let mut connection = Connection::new(records, Arc::default(), stream, &self.intake);
+            let read = self.read(&mut connection, &mut packets, &mut plans).await;
+            connection.finish();
+            if let Err(error) = read {
+                self.intake.counters.failed.store(true, Relaxed);
+                return report(&ReadFailed { input: &self.intake.input, error: &error });
+            }
+        }
+    }
+
+    /// Reads until there is another plan. No packet is divided by it.
+    async fn read(
+        &self,
+        connection: &mut Connection,
+        packets: &mut Packets,
+        plans: &mut watch::Receiver<Plan>,
+    ) -> io::Result<()> {
+        loop {
+            tokio::select! {
+                biased;
+                changed = plans.changed() => {
+                    // Its sender is gone only with everything else.
+                    let ends = changed.is_err() || matches!(*plans.borrow(), Plan::End);
+                    return if ends { self.read_rest(connection, packets).await } else { Ok(()) };
+                }
+                ready = self.ready(connection) => ready?,
+            }
+            if self.read_some(connection, packets).await? == More::Perhaps {
+                // Whoever always has more must not keep the others from being read.
+                give_way().await;
+            }
+        }
+    }
+
+    /// Waits for packets, and for room: until there is some they wait in the socket, and their
+    /// senders with them. May be dropped at any await.
+    async fn ready(&self, connection: &mut Connection) -> io::Result<()> {
+        while connection.read_bytes_max() == 0 {
+            connection.wait_for_room().await;
+        }
+        self.socket.readable().await
+    }
+
+    /// Reads what waits.
+    async fn read_rest(
+        &self,
+        connection: &mut Connection,
+        packets: &mut Packets,
+    ) -> io::Result<()> {
+        loop {
+            packets.clear();
+            // Past the runtime, which may not have heard of the last ones yet.
+            let received = packets.receive_datagrams(&self.socket);
+            if self.push(received, connection, packets).await? == More::No {
+                return Ok(());
+            }
+            give_way().await;
+        }
+    }
+
+    /// Reads some packets, if any wait.
+    async fn read_some(
+        &self,
+        connection: &mut Connection,
+        packets: &mut Packets,
+    ) -> io::Result<More> {
+        packets.clear();
+        let socket = self.socket.as_ref();
+        // Through the runtime, so that it takes note where nothing waits any more.
+        let received =
+            socket.try_io(Interest::READABLE, || packets.receive_datagrams(&self.socket));
+        self.push(received, connection, packets).await
+    }
+
+    async fn push(
+        &self,
+        received: io::Result<()>,
+        connection: &mut Connection,
+        packets: &mut Packets,
+    ) -> io::Result<More> {
+        let more = match received {
+            Ok(()) => More::Perhaps,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => More::No,
+            Err(error) => return Err(error),
+        };
+        if !packets.ends().is_empty() {
+            // A rest would hold up its senders: the socket holds few packets.
+            pace::hold_off();
+            if packets.length() + packets.ends().len() <= connection.read_bytes_max() {
+                connection.push_packets(packets);
+            } else {
+                push_in_parts(packets, connection).await;
+            }
+        }
+        Ok(more)
+    }
+}
+
+/// Whether more packets wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum More {
+    Perhaps,
+    No,
+}
+
+impl Input for UnixDatagramInput {
+    fn counters(&self) -> &InputCounters {
+        &self.intake.counters
+    }
+
+    fn set(
+        &mut self,
+        settings: &InputSettings,
+        stream: Option<Arc<Stream>>,
+    ) -> Result<(), OpenError> {
+        if let Some(place) = settings.kind.place() {
+            socket::set_access(place)
+                .map_err(OpenError::io(&place.path, "cannot set its owner and mode"))?;
+        }
+        let stream = stream.ok_or(OpenError::OneStream)?;
+        Plan::change(&self.plan, records(settings), stream);
+        Ok(())
+    }
+
+    /// One of systemd's has refused nobody yet.
+    fn take_back(&mut self, settings: &InputSettings, stream: Option<&Arc<Stream>>) -> bool {
+        let stream = stream.filter(|_| self.made_by == MadeBy::Systemd).cloned();
+        let Some(stream) = stream else { return false };
+        self.plan.send(Plan::Read(records(settings), stream)).is_ok()
+    }
+
+    fn close(&mut self) {
+        if self.made_by == MadeBy::Us {
+            // Senders that wait are refused, and the next ones. It cannot fail on an open socket.
+            let fd = std::os::fd::AsRawFd::as_raw_fd(&*self.socket);
+            shutdown(fd, Shutdown::Read).unwrap_or_default();
+        }
+        self.plan.send_replace(Plan::End);
+    }
+
+    fn drain(&mut self) {
+        self.close();
+    }
+
+    fn unread_bytes(&self) -> u64 {
+        match self.made_by {
+            MadeBy::Us => unread_bytes(&*self.socket),
+            // What is left waits for whoever systemd starts next.
+            MadeBy::Systemd => 0,
+        }
+    }
+}
