@@ -1,0 +1,4 @@
+//! Syslog framing on a stream.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| logagent_fuzz::stream("syslog", data));
