@@ -1,10 +1,12 @@
 //! The checker: reads what a collector has written and counts what is not as it was sent.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
 use memchr::memchr;
+use serde::Deserialize;
 
 use super::line::{Number, Recogniser};
 use super::problem::{Outcome, While};
@@ -19,6 +21,12 @@ pub(crate) enum Written {
     Raw,
     /// After a time of receipt, RFC 3339, and a space.
     Stamped,
+    /// As the string `line` of an object.
+    Json,
+    /// As containers' logs are: after a time, RFC 3339, and ` stdout F `.
+    Cri,
+    /// After another head than it was sent with: only the numbered line behind it is looked at.
+    Headed,
 }
 
 /// All zero: every line is there once, whole, in its client's order.
@@ -78,6 +86,8 @@ pub(crate) fn check_streams(
 
 struct Tally {
     recogniser: Recogniser,
+    /// What every line was sent with, before its number.
+    head: &'static [u8],
     written: Written,
     clients: Vec<Client>,
     lines_per_client: usize,
@@ -92,6 +102,13 @@ struct Of {
     streams: usize,
 }
 
+/// The object may well have more members.
+#[derive(Deserialize)]
+struct JsonLine<'a> {
+    #[serde(borrow)]
+    line: Cow<'a, str>,
+}
+
 struct Client {
     /// One bit for each of its lines.
     seen: Vec<u64>,
@@ -104,8 +121,10 @@ impl Tally {
         let lines_per_client = scenario.lines_per_client();
         let words = lines_per_client.div_ceil(u64::BITS as usize);
         let client = || Client { seen: vec![0; words], seen_count: 0, next: 0 };
+        let head = scenario.transport.head().as_bytes();
         Self {
-            recogniser: Recogniser::new(scenario.line_bytes),
+            recogniser: Recogniser::new(scenario.line_bytes - head.len()),
+            head,
             written,
             clients: (0..scenario.clients).map(|_| client()).collect(),
             lines_per_client,
@@ -151,11 +170,21 @@ impl Tally {
     /// A number that was sent; a well-formed line that nobody sent is none.
     fn number(&self, line: &[u8]) -> Option<Number> {
         let number = match self.written {
-            Written::Raw => self.recogniser.number(line)?,
+            Written::Raw => self.recogniser.number(line.strip_prefix(self.head)?)?,
             Written::Stamped => {
-                let (prefix, number) = self.recogniser.stamped_number(line)?;
-                is_stamp(prefix).then_some(number)?
+                let (prefix, number) = self.recogniser.number_behind(line)?;
+                is_stamp(prefix.strip_suffix(self.head)?).then_some(number)?
             }
+            Written::Json => {
+                let object: JsonLine = serde_json::from_slice(line).ok()?;
+                self.recogniser.number(object.line.as_bytes().strip_prefix(self.head)?)?
+            }
+            Written::Cri => {
+                let (prefix, number) = self.recogniser.number_behind(line)?;
+                let stamp = prefix.strip_suffix(self.head)?.strip_suffix(b"stdout F ")?;
+                is_stamp(stamp).then_some(number)?
+            }
+            Written::Headed => self.recogniser.number_behind(line)?.1,
         };
         let sent = number.client < self.clients.len() && number.sequence < self.lines_per_client;
         (sent && number.client % self.of.streams == self.of.stream).then_some(number)

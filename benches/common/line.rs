@@ -25,6 +25,8 @@ pub(crate) struct Number {
 /// One write's worth of lines of one client, built once: only the numbers change.
 pub(crate) struct Lines {
     bytes: Vec<u8>,
+    /// Of what stands before the number in each of them.
+    head_bytes: usize,
     line_bytes: usize,
     count: usize,
 }
@@ -34,7 +36,15 @@ impl Lines {
     pub(crate) fn first(client: usize, count: usize, line_bytes: usize) -> Self {
         let bytes =
             (0..count).flat_map(|sequence| line(Number { client, sequence }, line_bytes)).collect();
-        Self { bytes, line_bytes, count }
+        Self { bytes, head_bytes: 0, line_bytes, count }
+    }
+
+    /// The first line of `client` behind a head, without its newline: `line_bytes` counts both.
+    pub(crate) fn first_record(client: usize, head: &str, line_bytes: usize) -> Self {
+        let mut bytes = head.as_bytes().to_vec();
+        bytes.extend(line(Number { client, sequence: 0 }, line_bytes - head.len()));
+        bytes.pop();
+        Self { bytes, head_bytes: head.len(), line_bytes, count: 1 }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -43,10 +53,10 @@ impl Lines {
 
     /// Turns them into the client's next lines.
     pub(crate) fn advance(&mut self) {
-        let tail = self.line_bytes - 1 - SEQUENCE_DIGITS;
-        for line in self.bytes.chunks_exact_mut(self.line_bytes) {
-            let (head, rest) = line.split_at_mut(NUMBER_BYTES);
-            let digits = &mut head[CLIENT_DIGITS + 1..];
+        let tail = self.line_bytes - self.head_bytes - 1 - SEQUENCE_DIGITS;
+        for line in self.bytes.chunks_mut(self.line_bytes) {
+            let (first, rest) = line[self.head_bytes..].split_at_mut(NUMBER_BYTES);
+            let digits = &mut first[CLIENT_DIGITS + 1..];
             add(digits, self.count);
             rest[tail - NUMBER_BYTES..][..SEQUENCE_DIGITS].copy_from_slice(digits);
         }
@@ -109,8 +119,8 @@ impl Recogniser {
         Some(Number { client, sequence })
     }
 
-    /// The same for a line that a collector has put something before: the prefix and the number.
-    pub(crate) fn stamped_number<'a>(&self, line: &'a [u8]) -> Option<(&'a [u8], Number)> {
+    /// The same for a line that has something before it: that, and the number.
+    pub(crate) fn number_behind<'a>(&self, line: &'a [u8]) -> Option<(&'a [u8], Number)> {
         let (prefix, line) =
             line.split_at_checked((line.len() + 1).checked_sub(self.line_bytes)?)?;
         Some((prefix, self.number(line)?))

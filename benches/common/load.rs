@@ -2,10 +2,11 @@
 //!
 //! It runs as a process of its own, so that its CPU time is not the collector's. A few threads drive
 //! all clients, whose sockets do not block: a client whose socket is full is passed over, as if it
-//! were a process of its own, and only when all of a thread's are full does the thread wait.
+//! were a process of its own, and only when all of a thread's are full does the thread wait. Datagrams
+//! are another matter: `load_datagrams`.
 
 use std::io::{self, BufRead, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
@@ -14,8 +15,10 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
 use super::line::Lines;
+use super::load_datagrams;
 use super::problem::{Outcome, While};
 use super::process::Process;
 use super::scenario::{Scenario, Transport};
@@ -62,6 +65,7 @@ impl Generator {
         };
         let mut child = Command::new(std::env::current_exe().while_("find this program")?)
             .arg(ROLE)
+            .arg(scenario.transport.name())
             .arg(path)
             .args([
                 scenario.clients.to_string(),
@@ -95,23 +99,26 @@ impl Generator {
 
 /// The generator's main.
 pub(crate) fn main(arguments: &[String]) -> Outcome<()> {
-    let [path, numbers @ ..] = arguments else { return Err("generate what?".into()) };
+    let [transport, path, numbers @ ..] = arguments else { return Err("generate what?".into()) };
     let numbers: Vec<usize> =
         numbers.iter().map(|n| n.parse()).collect::<Result<_, _>>().while_("read a number")?;
     let [clients, lines_per_write, line_bytes, writes_per_client, threads, sockets] = numbers[..]
     else {
         return Err("the load needs six numbers".into());
     };
-    let transport = if path.is_empty() { Transport::Pipe } else { Transport::UnixStream };
+    let transport = Transport::named(transport).ok_or("the load needs a transport")?;
     let load = Scenario { transport, clients, lines_per_write, line_bytes, writes_per_client };
     match transport {
         Transport::Pipe => to_pipe(&load),
-        Transport::UnixStream => to_sockets(&load, path, sockets, threads),
+        Transport::UnixStream | Transport::UnixSeqpacket => {
+            to_sockets(&load, path, sockets, threads)
+        }
+        Transport::UnixDatagram => load_datagrams::run(&load, Path::new(path)),
     }
 }
 
 fn to_pipe(load: &Scenario) -> Outcome<()> {
-    let mut lines = Lines::first(0, load.lines_per_write, load.line_bytes);
+    let mut lines = lines(load, 0);
     // Not io::Stdout: it would cut the writes at newlines, and buffer them.
     let pipe = io::stdout().as_fd().try_clone_to_owned().while_("use the pipe")?;
     let mut pipe = io::PipeWriter::from(pipe);
@@ -121,6 +128,14 @@ fn to_pipe(load: &Scenario) -> Outcome<()> {
         lines.advance();
     }
     Ok(())
+}
+
+/// What a client's first write sends.
+pub(super) fn lines(load: &Scenario, client: usize) -> Lines {
+    if load.transport.has_packets() {
+        return Lines::first_record(client, load.transport.head(), load.line_bytes);
+    }
+    Lines::first(client, load.lines_per_write, load.line_bytes)
 }
 
 fn to_sockets(load: &Scenario, path: &str, sockets: usize, threads: usize) -> Outcome<()> {
@@ -151,7 +166,7 @@ pub(crate) fn raise_descriptors_max() -> Outcome<()> {
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).while_("raise the limit of descriptors")
 }
 
-fn wait_for_go() -> Outcome<()> {
+pub(super) fn wait_for_go() -> Outcome<()> {
     writeln!(io::stderr(), "{READY}").while_("say that the load is ready")?;
     io::stdin().read_exact(&mut [0]).while_("wait for the start")
 }
@@ -199,17 +214,12 @@ struct Client {
 
 impl Client {
     fn connect(number: usize, load: &Scenario, path: &Path) -> Outcome<Self> {
-        let until = Instant::now() + CONNECT_FOR;
-        let socket = loop {
-            match UnixStream::connect(path) {
-                Ok(socket) => break socket,
-                // The collector is not listening yet.
-                Err(_) if Instant::now() < until => thread::sleep(CONNECT_AGAIN_AFTER),
-                Err(error) => return Err(error).while_(format!("connect to {}", path.display())),
-            }
-        };
+        let socket = connected(path, || match load.transport {
+            Transport::UnixSeqpacket => seqpacket(path),
+            _ => UnixStream::connect(path),
+        })?;
         socket.set_nonblocking(true).while_("keep a socket from blocking")?;
-        let lines = Lines::first(number, load.lines_per_write, load.line_bytes);
+        let lines = lines(load, number);
         Ok(Self { socket, lines, sent: 0, writes_left: load.writes_per_client })
     }
 
@@ -228,4 +238,23 @@ impl Client {
         }
         Ok(true)
     }
+}
+
+/// What `connect` makes, which may have to wait until the collector listens.
+pub(super) fn connected<S>(path: &Path, connect: impl Fn() -> io::Result<S>) -> Outcome<S> {
+    let until = Instant::now() + CONNECT_FOR;
+    loop {
+        match connect() {
+            Ok(socket) => return Ok(socket),
+            Err(_) if Instant::now() < until => thread::sleep(CONNECT_AGAIN_AFTER),
+            Err(error) => return Err(error).while_(format!("connect to {}", path.display())),
+        }
+    }
+}
+
+/// Its writes are packets; all else is as with a stream.
+fn seqpacket(path: &Path) -> io::Result<UnixStream> {
+    let fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
+    connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(fd.into())
 }

@@ -15,6 +15,8 @@ pub(crate) struct Machine {
     pub(crate) system: String,
     /// Of the directory that the collectors write to.
     pub(crate) file_system: String,
+    /// `net.unix.max_dgram_qlen`, where it matters: how many datagrams wait in a socket, less one.
+    pub(crate) datagrams_max: Option<usize>,
 }
 
 impl Machine {
@@ -35,14 +37,23 @@ impl Machine {
             kernel: format!("Linux {}", release.trim()),
             system: value("/etc/os-release", "PRETTY_NAME=", '='),
             file_system: file_system(dir).unwrap_or_else(|| "unknown".to_owned()),
+            datagrams_max: None,
         }
+    }
+
+    /// With what matters only to datagrams.
+    pub(crate) fn with_datagrams(self) -> Self {
+        let text = fs::read_to_string("/proc/sys/net/unix/max_dgram_qlen").unwrap_or_default();
+        Self { datagrams_max: text.trim().parse().ok(), ..self }
     }
 
     /// In one line.
     pub(crate) fn description(&self) -> String {
-        let Self { processor, cores, memory_mib, kernel, system, file_system } = self;
+        let Self { processor, cores, memory_mib, kernel, system, file_system, .. } = self;
+        let datagrams = self.datagrams_max.map(|max| format!("; net.unix.max_dgram_qlen {max}"));
         format!(
-            "{processor}, {cores} cores, {memory_mib} MiB; {system}, {kernel}; files on {file_system}"
+            "{processor}, {cores} cores, {memory_mib} MiB; {system}, {kernel}; files on {file_system}{}",
+            datagrams.unwrap_or_default()
         )
     }
 
@@ -55,6 +66,7 @@ impl Machine {
             "kernel": self.kernel,
             "system": self.system,
             "file_system": self.file_system,
+            "net_unix_max_dgram_qlen": self.datagrams_max,
         })
     }
 }

@@ -7,14 +7,41 @@ use super::line::{CLIENTS_MAX, LINE_BYTES_MAX, LINE_BYTES_MIN, LINES_PER_CLIENT_
 pub(crate) enum Transport {
     Pipe,
     UnixStream,
+    UnixDatagram,
+    UnixSeqpacket,
 }
 
+/// What a packet's record begins with, as syslog(3) writes it.
+const RECORD_HEAD: &str = "<13>Nov 21 06:33:06 app: ";
+
 impl Transport {
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Pipe, Self::UnixStream, Self::UnixDatagram, Self::UnixSeqpacket];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Pipe => "pipe",
             Self::UnixStream => "unix-stream",
+            Self::UnixDatagram => "unix-datagram",
+            Self::UnixSeqpacket => "unix-seqpacket",
         }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|transport| transport.name() == name)
+    }
+
+    /// Whether a write is a packet: one syslog record, which has no newline before it is in a file.
+    pub(crate) fn has_packets(self) -> bool {
+        match self {
+            Self::Pipe | Self::UnixStream => false,
+            Self::UnixDatagram | Self::UnixSeqpacket => true,
+        }
+    }
+
+    /// What stands before the numbered line in every line that is sent, and counts as a part of it.
+    pub(crate) fn head(self) -> &'static str {
+        if self.has_packets() { RECORD_HEAD } else { "" }
     }
 }
 
@@ -24,6 +51,7 @@ pub(crate) struct Scenario {
     pub(crate) transport: Transport,
     pub(crate) clients: usize,
     pub(crate) lines_per_write: usize,
+    /// In the file, with the newline.
     pub(crate) line_bytes: usize,
     pub(crate) writes_per_client: usize,
 }
@@ -43,9 +71,11 @@ impl Scenario {
         if lines_per_write == 0 || lines == 0 {
             return Err("--lines and --lines-per-write are at least 1".to_owned());
         }
-        if !(LINE_BYTES_MIN..=LINE_BYTES_MAX).contains(&line_bytes) {
+        let line_bytes_min = LINE_BYTES_MIN + transport.head().len();
+        if !(line_bytes_min..=LINE_BYTES_MAX).contains(&line_bytes) {
             return Err(format!(
-                "--line-bytes {line_bytes}: give {LINE_BYTES_MIN} to {LINE_BYTES_MAX}"
+                "--line-bytes {line_bytes}: give {line_bytes_min} to {LINE_BYTES_MAX} on {}",
+                transport.name()
             ));
         }
         if scenario.lines_per_client() > LINES_PER_CLIENT_MAX {
@@ -70,12 +100,14 @@ impl Scenario {
     pub(crate) fn title(&self) -> String {
         let clients = match (self.transport, self.clients) {
             (Transport::Pipe, _) => String::new(),
-            (Transport::UnixStream, 1) => "1 client, ".to_owned(),
-            (Transport::UnixStream, clients) => format!("{clients} clients, "),
+            (_, 1) => "1 client, ".to_owned(),
+            (_, clients) => format!("{clients} clients, "),
         };
-        let lines = if self.lines_per_write == 1 { "line" } else { "lines" };
+        let (line, write) =
+            if self.transport.has_packets() { ("record", "packet") } else { ("line", "write") };
+        let plural = if self.lines_per_write == 1 { "" } else { "s" };
         format!(
-            "{}, {clients}{} {lines} a write, {} B lines",
+            "{}, {clients}{} {line}{plural} a {write}, {} B {line}s",
             self.transport.name(),
             self.lines_per_write,
             self.line_bytes

@@ -8,13 +8,13 @@ use std::io;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::bare_loop;
 use crate::load::{Generator, Target};
 use crate::measure::Course;
 use crate::problem::{Outcome, While};
 use crate::process::Process;
 use crate::scenario::{Scenario, Transport};
 use crate::statistics::Median;
+use crate::{bare_datagrams, bare_loop, bare_seqpackets};
 
 const NOWHERE: &str = "/dev/null";
 
@@ -45,17 +45,23 @@ pub(crate) fn measure(course: &Course, scenario: &Scenario, runs: usize) -> Outc
 
 fn run(course: &Course, scenario: &Scenario) -> Outcome<Taken> {
     let nowhere = File::options().write(true).open(NOWHERE).while_("open /dev/null")?;
-    let (reader, mut generator) = match scenario.transport {
-        Transport::Pipe => {
+    let role = match scenario.transport {
+        Transport::Pipe => None,
+        Transport::UnixStream => Some(bare_loop::ROLE),
+        Transport::UnixDatagram => Some(bare_datagrams::ROLE),
+        Transport::UnixSeqpacket => Some(bare_seqpackets::ROLE),
+    };
+    let (reader, mut generator) = match role {
+        None => {
             let (reader, writer) = io::pipe().while_("make a pipe")?;
             let mut cat = Command::new("cat");
             cat.stdin(reader).stdout(nowhere);
             (Process::start(cat)?, Generator::start(scenario, 1, Target::Pipe(writer))?)
         }
-        Transport::UnixStream => {
+        Some(role) => {
             let socket = course.dir.join("discard");
             let mut bare = Command::new(std::env::current_exe().while_("find this program")?);
-            bare.arg(bare_loop::ROLE).arg(&socket).arg(NOWHERE).stdin(Stdio::null());
+            bare.arg(role).arg(&socket).arg(NOWHERE).stdin(Stdio::null());
             let bare = Process::start(bare)?;
             let threads = course.load_threads;
             let generator = Generator::start(scenario, threads, Target::Socket(socket.clone()))?;

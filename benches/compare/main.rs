@@ -3,7 +3,8 @@
 //! `cargo bench --bench compare -- --help` tells the options. A run starts a collector, sends it
 //! numbered lines from a process of its own, waits until all of them are in the file, ends the
 //! collector, takes its CPU time, and checks the file line by line. Every run of a contestant is
-//! paired with a run of the yardstick: `cat >> file` on a pipe, a bare epoll loop on a Unix socket.
+//! paired with a run of the yardstick: `cat >> file` on a pipe, a bare epoll loop on a Unix stream or
+//! seqpacket socket, a bare recvmmsg loop on a Unix datagram socket.
 //!
 //! Where to look: `contestants/` to whom lines are sent; `measure` one run; `series` many runs;
 //! `table`, `json`, `markdown` and `chart` what is shown of them; `load_only` whether the load is what limits
@@ -32,8 +33,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use common::{
-    bare_loop, check, columns, interrupt, load, machine, problem, process, scenario, statistics,
-    watch, work,
+    bare_datagrams, bare_loop, bare_seqpackets, check, columns, interrupt, load, machine, problem,
+    process, scenario, statistics, watch, work,
 };
 
 use crate::contestants::{Contestant, Standing};
@@ -53,6 +54,8 @@ fn main() -> ExitCode {
     let role = match arguments.first().map(String::as_str) {
         Some(load::ROLE) => Some(load::main(&arguments[1..])),
         Some(bare_loop::ROLE) => Some(bare_loop::main(&arguments[1..])),
+        Some(bare_datagrams::ROLE) => Some(bare_datagrams::main(&arguments[1..])),
+        Some(bare_seqpackets::ROLE) => Some(bare_seqpackets::main(&arguments[1..])),
         _ => None,
     };
     if let Some(outcome) = role {
@@ -101,7 +104,7 @@ fn benchmark(options: &Options) -> Outcome<bool> {
 }
 
 fn compare(options: &Options, programs: &Programs, course: &Course) -> Outcome<bool> {
-    let machine = Machine::of(&course.dir);
+    let machine = machine(options, course);
     print!("{}", table::header(&machine, options.pairs()));
     let mut all = Vec::new();
     for scenario in options.scenarios()? {
@@ -129,6 +132,14 @@ fn compare(options: &Options, programs: &Programs, course: &Course) -> Outcome<b
     Ok(!all.iter().flat_map(|series| &series.rows).any(|row| row.broke_promise()))
 }
 
+fn machine(options: &Options, course: &Course) -> Machine {
+    let machine = Machine::of(&course.dir);
+    if options.transports.contains(&Transport::UnixDatagram) {
+        return machine.with_datagrams();
+    }
+    machine
+}
+
 fn show_configurations(options: &Options, programs: &Programs, course: &Course) -> Outcome<bool> {
     for transport in &options.transports {
         let Some(scenario) =
@@ -148,7 +159,7 @@ fn show_configurations(options: &Options, programs: &Programs, course: &Course) 
 }
 
 fn load_only(options: &Options, course: &Course) -> Outcome<bool> {
-    println!("{}", Machine::of(&course.dir).description());
+    println!("{}", machine(options, course).description());
     for scenario in options.scenarios()? {
         println!("{}", load_only::measure(course, &scenario, options.pairs())?);
     }
@@ -157,10 +168,12 @@ fn load_only(options: &Options, course: &Course) -> Outcome<bool> {
 
 /// The yardstick, and those who were asked for, or all.
 fn selected(transport: Transport, names: &[String]) -> Outcome<Vec<&'static Contestant>> {
-    let known = [Transport::Pipe, Transport::UnixStream].into_iter().flat_map(contestants::on);
+    let known = Transport::ALL.into_iter().flat_map(contestants::on);
     for name in names {
         if !known.clone().any(|contestant| contestant.name == name) {
-            let all: Vec<&str> = known.map(|contestant| contestant.name).collect();
+            let mut all: Vec<&str> = known.map(|contestant| contestant.name).collect();
+            all.sort_unstable();
+            all.dedup();
             return Err(format!("no contestant {name}; there are {}", all.join(", ")).into());
         }
     }

@@ -64,7 +64,9 @@ impl Course {
         let complaints = scratch.0.join("stderr");
         let figures = match scenario.transport {
             Transport::Pipe => on_pipe(contestant, prepared, scenario, &complaints),
-            Transport::UnixStream => self.on_socket(contestant, prepared, &place, &complaints),
+            Transport::UnixStream | Transport::UnixDatagram | Transport::UnixSeqpacket => {
+                self.on_socket(contestant, prepared, &place, &complaints)
+            }
         };
         figures.map_err(|problem| match last_words(&complaints) {
             _ if interrupted() => "interrupted".into(),

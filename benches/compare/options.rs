@@ -10,10 +10,11 @@ Compares log collectors, each in pairs with a yardstick.
 usage: cargo bench --bench compare -- [OPTION]...
 
 What is run
-  --scenario pipe|unix-stream|all  how lines come to the collector (all)
+  --scenario NAME                  how lines come to the collector: pipe, unix-stream, unix-datagram,
+                                   unix-seqpacket, all (all); may be repeated
   --contestant NAME                only this one, beside the yardstick; may be repeated
-  --clients LIST                   connections of unix-stream (1,16,500)
-  --lines-per-write LIST           (pipe: 1,100; unix-stream: 1,20)
+  --clients LIST                   (unix-stream: 1,16,500; unix-datagram, unix-seqpacket: 16)
+  --lines-per-write LIST           (pipe: 1,100; unix-stream: 1,20; the others: 1, which is a packet)
   --line-bytes LIST                with the newline (120,1024)
   --lines N                        in each run; without it as many as are about
   --megabytes N                    so many MB (256)
@@ -25,8 +26,9 @@ With what
   --dir DIR                        where the collectors write (the target directory)
   --cache DIR                      where packages are unpacked (the target directory)
   --install                        installs the contestants that are missing: needs root, Debian
-  --load-threads N                 threads that drive the clients of unix-stream (2: with one, the
-                                   load would be what limits a quick collector)
+  --load-threads N                 threads that drive the clients of unix-stream and unix-seqpacket
+                                   (2: with one, the load would be what limits a quick collector);
+                                   each client of unix-datagram is a thread
 
 What comes out
   --json FILE                      every figure of every run
@@ -88,7 +90,7 @@ pub(crate) enum Purpose {
 impl Options {
     pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
-            transports: vec![Transport::Pipe, Transport::UnixStream],
+            transports: Vec::new(),
             contestants: Vec::new(),
             clients: None,
             lines_per_write: None,
@@ -115,7 +117,7 @@ impl Options {
             match option.as_str() {
                 // cargo bench says what it is to every benchmark.
                 "--bench" => {}
-                "--scenario" => options.transports = transports(&value()?)?,
+                "--scenario" => options.transports.extend(transports(&value()?)?),
                 "--contestant" => options.contestants.push(value()?),
                 "--clients" => options.clients = Some(numbers(&value()?)?),
                 "--lines-per-write" => options.lines_per_write = Some(numbers(&value()?)?),
@@ -137,6 +139,9 @@ impl Options {
                 "--help" | "-h" => options.purpose = Purpose::Help,
                 unknown => return Err(format!("unknown option {unknown}")),
             }
+        }
+        if options.transports.is_empty() {
+            options.transports = Transport::ALL.to_vec();
         }
         Ok(options)
     }
@@ -172,6 +177,7 @@ impl Options {
             (Transport::Pipe, _) => (&[1], &[1, 100]),
             (Transport::UnixStream, true) => (&[16], &[1, 20]),
             (Transport::UnixStream, false) => (&[1, 16, 500], &[1, 20]),
+            (Transport::UnixDatagram | Transport::UnixSeqpacket, _) => (&[16], &[1]),
         };
         let line_bytes: &[usize] = if self.quick { &[120] } else { &[120, 1024] };
         let or = |chosen: &Option<Vec<usize>>, default: &[usize]| {
@@ -179,18 +185,24 @@ impl Options {
         };
         let clients = match transport {
             Transport::Pipe => vec![1],
-            Transport::UnixStream => or(&self.clients, clients),
+            _ => or(&self.clients, clients),
         };
-        (clients, or(&self.lines_per_write, lines_per_write), or(&self.line_bytes, line_bytes))
+        let lines_per_write = match transport.has_packets() {
+            true => lines_per_write.to_vec(),
+            false => or(&self.lines_per_write, lines_per_write),
+        };
+        (clients, lines_per_write, or(&self.line_bytes, line_bytes))
     }
 }
 
 fn transports(name: &str) -> Result<Vec<Transport>, String> {
-    match name {
-        "pipe" => Ok(vec![Transport::Pipe]),
-        "unix-stream" => Ok(vec![Transport::UnixStream]),
-        "all" => Ok(vec![Transport::Pipe, Transport::UnixStream]),
-        other => Err(format!("--scenario {other}: give pipe, unix-stream or all")),
+    match (name, Transport::named(name)) {
+        ("all", _) => Ok(Transport::ALL.to_vec()),
+        (_, Some(transport)) => Ok(vec![transport]),
+        (other, None) => {
+            let names = Transport::ALL.map(Transport::name).join(", ");
+            Err(format!("--scenario {other}: give one of {names}, or all"))
+        }
     }
 }
 

@@ -1,8 +1,12 @@
 //! Who takes part, where each program comes from, and how it is started.
 //!
-//! A new contestant is one row in `pipe.rs` or `unix_stream.rs`.
+//! A new contestant is one row in the file of its transport.
 
+mod agent;
 mod pipe;
+mod syslog_daemons;
+mod unix_datagram;
+mod unix_seqpacket;
 mod unix_stream;
 
 use std::fs;
@@ -39,6 +43,8 @@ pub(crate) fn on(transport: Transport) -> &'static [Contestant] {
     match transport {
         Transport::Pipe => &pipe::CONTESTANTS,
         Transport::UnixStream => &unix_stream::CONTESTANTS,
+        Transport::UnixDatagram => &unix_datagram::CONTESTANTS,
+        Transport::UnixSeqpacket => &unix_seqpacket::CONTESTANTS,
     }
 }
 

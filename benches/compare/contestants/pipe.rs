@@ -11,7 +11,7 @@ use crate::debian::{Installed, Program};
 use crate::problem::{Outcome, While};
 use crate::watch::Kin;
 
-pub(super) const CONTESTANTS: [Contestant; 8] = [
+pub(super) const CONTESTANTS: [Contestant; 10] = [
     Contestant {
         name: "cat",
         standing: Standing::Yardstick,
@@ -34,12 +34,21 @@ pub(super) const CONTESTANTS: [Contestant; 8] = [
         standing: Standing::Ours,
         program: Program::Logagent,
         kin: Kin::Alone,
-        prepare: |place, logagent| {
-            let mut command = to_log(place, logagent);
-            command.args(["--format", "stamped"]);
-            let prepared = Prepared::raw(command, place.log());
-            Ok(Prepared { written: Written::Stamped, ..prepared })
-        },
+        prepare: |place, logagent| Ok(formatted(place, logagent, "stamped", Written::Stamped)),
+    },
+    Contestant {
+        name: "logagent-json",
+        standing: Standing::Ours,
+        program: Program::Logagent,
+        kin: Kin::Alone,
+        prepare: |place, logagent| Ok(formatted(place, logagent, "json", Written::Json)),
+    },
+    Contestant {
+        name: "logagent-cri",
+        standing: Standing::Ours,
+        program: Program::Logagent,
+        kin: Kin::Alone,
+        prepare: |place, logagent| Ok(formatted(place, logagent, "cri", Written::Cri)),
     },
     Contestant {
         name: "s6-log",
@@ -99,6 +108,12 @@ fn to_log(place: &Place, logagent: &Installed) -> Command {
     let mut command = logagent.command();
     command.arg("-o").arg(place.log());
     command
+}
+
+fn formatted(place: &Place, logagent: &Installed, format: &str, written: Written) -> Prepared {
+    let mut command = to_log(place, logagent);
+    command.args(["--format", format]);
+    Prepared { written, ..Prepared::raw(command, place.log()) }
 }
 
 /// The loggers of the daemontools family: a directory with a file `current`.
