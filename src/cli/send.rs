@@ -74,6 +74,8 @@ enum Unsent {
     Lines { why: String, lines: u64, bytes: usize },
 }
 
+const TAKES_NOTHING: &str = "stopped, and the agent takes nothing";
+
 /// Why it could send only so many bytes.
 struct SentOnly {
     bytes: usize,
@@ -86,7 +88,7 @@ struct Sender<'a> {
     /// When we were told to stop.
     stopped_at: Option<Instant>,
     connection: Option<Connection>,
-    /// Before the next connection, where one has lost something.
+    /// Before the next attempt, once one was of no use.
     pause: Duration,
     /// Something was taken by a connection and never read.
     lost: bool,
@@ -151,8 +153,7 @@ impl Sender<'_> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if self.wait_until_writable() == Waited::TooLong {
                         self.give_up();
-                        let why = "stopped, and the agent takes nothing".to_owned();
-                        return Err(SentOnly { bytes: sent, why });
+                        return Err(SentOnly { bytes: sent, why: TAKES_NOTHING.to_owned() });
                     }
                 }
                 Err(error) => {
@@ -168,6 +169,9 @@ impl Sender<'_> {
     fn connected(&mut self) -> Result<&mut Connection, String> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
+            None if self.grace_left() == Some(Duration::ZERO) => {
+                return Err(TAKES_NOTHING.to_owned());
+            }
             None => {
                 let client = self.connect()?;
                 Connection { client, since: clock::instant(), bytes_taken: 0 }
@@ -179,7 +183,6 @@ impl Sender<'_> {
     fn connect(&mut self) -> Result<UnixStream, String> {
         let path = self.sending.socket;
         let deadline = clock::instant() + self.sending.timeout;
-        let mut pause = SEND_RETRY_MIN;
         loop {
             let error = match self.greet(path) {
                 Ok(client) => return Ok(client),
@@ -195,9 +198,14 @@ impl Sender<'_> {
             if now >= deadline || self.stopped_at.is_some() {
                 return Err(format!("{}: no agent takes lines there: {error}", path.display()));
             }
-            self.wait(None, pause.min(deadline - now));
-            pause = (2 * pause).min(SEND_RETRY_MAX);
+            self.wait_before_next(deadline - now);
         }
+    }
+
+    /// Waits before the next attempt, each time longer.
+    fn wait_before_next(&mut self, time_max: Duration) {
+        self.wait(None, self.pause.min(time_max));
+        self.pause = (2 * self.pause).min(SEND_RETRY_MAX);
     }
 
     /// A new connection whose stream is named.
@@ -216,14 +224,15 @@ impl Sender<'_> {
         self.wait_for(PollFlags::POLLOUT, None)
     }
 
+    /// What is left of the grace, once we are to stop.
+    fn grace_left(&self) -> Option<Duration> {
+        self.stopped_at.map(|at| GRACE_DEFAULT.saturating_sub(clock::instant() - at))
+    }
+
     /// Waits for the connection until `deadline`, or, once we are to stop, as long as the grace is.
     fn wait_for(&mut self, flags: PollFlags, deadline: Option<Instant>) -> Waited {
-        let now = clock::instant();
-        let left = match (self.stopped_at, deadline) {
-            (Some(at), _) => GRACE_DEFAULT.saturating_sub(now - at),
-            (None, Some(deadline)) => deadline.saturating_duration_since(now),
-            (None, None) => Duration::MAX,
-        };
+        let until = |deadline: Instant| deadline.saturating_duration_since(clock::instant());
+        let left = self.grace_left().or(deadline.map(until)).unwrap_or(Duration::MAX);
         if left.is_zero() {
             return Waited::TooLong;
         }
@@ -268,8 +277,7 @@ impl Sender<'_> {
         if since.is_some_and(|since| clock::instant() - since >= SEND_RETRY_MAX) {
             self.pause = SEND_RETRY_MIN;
         } else {
-            self.wait(None, self.pause);
-            self.pause = (2 * self.pause).min(SEND_RETRY_MAX);
+            self.wait_before_next(SEND_RETRY_MAX);
         }
     }
 
@@ -305,6 +313,9 @@ impl Sender<'_> {
     /// Ends a connection that holds what the agent has not read, and tells how much that may be.
     fn give_up(&mut self) {
         let Some(Connection { client, bytes_taken, .. }) = self.connection.take() else { return };
+        if bytes_taken == 0 {
+            return;
+        }
         self.lost = true;
         // A socket that is not full takes one write more.
         let held = getsockopt(&client, sockopt::SndBuf).map(|bytes| bytes + SEND_WRITE_BYTES_MAX);
