@@ -108,15 +108,16 @@ fn send_goes_on_where_the_agent_is_restarted() {
 fn a_file_that_is_sent_while_the_agent_is_restarted_arrives_once_and_whole() {
     let _machine = whole_machine();
     let place = Place::new();
-    let lines = scale(20_000, 200_000);
+    // Far more than a socket holds.
+    let lines = scale(50_000, 500_000);
     fs::write(place.path("in"), numbered_lines(0, 0..lines)).unwrap();
     let mut agent = place.start(WEB);
     agent.signal(Signal::SIGSTOP);
     let input = fs::File::open(place.path("in")).unwrap();
     let mut send = place.spawn(send_command(&place, TO_WEB, input));
     for _ in 0..scale(5, 50) {
-        // More than a socket holds is still to be sent: it waits, unless it is about to connect.
-        wait_until("send waits", || (0..10).all(|_| sleeps(&send)));
+        // It waits for room in the socket, unless it is about to connect.
+        wait_until("send waits", || send.end_so_far().is_some() || (0..10).all(|_| sleeps(&send)));
         agent.signal(Signal::SIGTERM);
         agent.signal(Signal::SIGCONT);
         assert_eq!(agent.wait(), 0);
