@@ -5,7 +5,6 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
@@ -15,7 +14,7 @@ use tokio::sync::watch;
 
 use super::connection::Connection;
 use super::intake::Intake;
-use super::plan::Plan;
+use super::plan::{self, Plan};
 use super::reading::{read_pipe, read_rest, read_to_record_end};
 use super::{Input, InputSettings, MadeBy, OpenError, Opening, socket};
 use crate::counters::InputCounters;
@@ -23,7 +22,6 @@ use crate::descriptor::enlarge_pipe;
 use crate::framing::Borders;
 use crate::limits::{PIPE_BYTES, RESTED_PIPE_BYTES_MIN};
 use crate::place::Place;
-use crate::report::{ReadFailed, report};
 use crate::system::unread_bytes;
 use crate::writer::disk::kind_name;
 use crate::writer::stream::Stream;
@@ -48,10 +46,10 @@ pub(super) fn read(file: File, made_by: MadeBy, opening: Opening<'_>) -> Result<
     let pipe = Receiver::from_file_unchecked(file);
     let pipe = Arc::new(pipe.map_err(OpenError::of(name, "cannot read the FIFO"))?);
     let records = settings.records(Borders::None);
-    let (plan, plans) = watch::channel(Plan::Read(records, stream));
-    let reader = Reader { intake: intake.clone(), pipe: pipe.clone(), pipe_bytes };
+    let (plan, plans) = watch::channel(Plan::Read(records, stream.clone()));
+    let (reader, taker) = (Reader { pipe: pipe.clone(), pipe_bytes }, intake.clone());
     tokio::spawn(async move {
-        reader.run(plans).await;
+        plan::follow((records, stream), plans, taker, reader).await;
         drop(alive);
     });
     Ok(Fifo { intake, pipe, plan, made_by })
@@ -90,30 +88,15 @@ fn open_pipe(place: &Place) -> Result<File, OpenError> {
 }
 
 struct Reader {
-    intake: Arc<Intake>,
     pipe: Arc<Receiver>,
     /// What the pipe holds.
     pipe_bytes: i32,
 }
 
-impl Reader {
-    async fn run(self, mut plans: watch::Receiver<Plan>) {
-        loop {
-            let plan = plans.borrow_and_update().clone();
-            let Plan::Read(records, stream) = plan else { return };
-            let mut connection = Connection::new(records, Arc::default(), stream, &self.intake);
-            let read = self.read(&mut connection, &mut plans).await;
-            connection.finish();
-            if let Err(error) = read {
-                self.intake.counters.failed.store(true, Relaxed);
-                return report(&ReadFailed { input: &self.intake.input, error: &error });
-            }
-        }
-    }
-
+impl plan::Reader for Reader {
     /// Reads until there is another plan, and no line is cut by it.
     async fn read(
-        &self,
+        &mut self,
         connection: &mut Connection,
         plans: &mut watch::Receiver<Plan>,
     ) -> io::Result<()> {

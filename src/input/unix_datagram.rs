@@ -3,7 +3,6 @@
 use std::io;
 use std::os::unix::net;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::io::Interest;
@@ -13,13 +12,13 @@ use tokio::sync::watch;
 use super::connection::Connection;
 use super::intake::Intake;
 use super::packets::{Packets, give_way, push_in_parts};
-use super::plan::Plan;
+use super::plan::{self, Plan};
 use super::{Input, InputSettings, MadeBy, OpenError, Opening, pace, socket};
 use crate::counters::InputCounters;
 use crate::framing::{Borders, Records};
 use crate::limits::DATAGRAMS_WAITING_FEW;
 use crate::place::Place;
-use crate::report::{DatagramsFew, ReadFailed, StaleSocketReplaced, report};
+use crate::report::{DatagramsFew, StaleSocketReplaced, report};
 use crate::system::unread_bytes;
 use crate::writer::stream::Stream;
 
@@ -50,10 +49,11 @@ pub(super) fn read(
     let watched = UnixDatagram::from_std(socket);
     let socket = Arc::new(watched.map_err(OpenError::of(name, "cannot watch the socket"))?);
     tell_if_few(name);
-    let (plan, plans) = watch::channel(Plan::Read(records(settings), stream));
-    let reader = Reader { intake: intake.clone(), socket: socket.clone() };
+    let records = records(settings);
+    let (plan, plans) = watch::channel(Plan::Read(records, stream.clone()));
+    let (reader, taker) = (Reader::new(socket.clone()), intake.clone());
     tokio::spawn(async move {
-        reader.run(plans).await;
+        plan::follow((records, stream), plans, taker, reader).await;
         drop(alive);
     });
     Ok(UnixDatagramInput { intake, socket, plan, made_by })
@@ -72,48 +72,13 @@ fn tell_if_few(name: &str) {
 }
 
 struct Reader {
-    intake: Arc<Intake>,
     socket: Arc<UnixDatagram>,
+    packets: Packets,
 }
 
 impl Reader {
-    async fn run(self, mut plans: watch::Receiver<Plan>) {
-        let mut packets = Packets::for_datagrams();
-        loop {
-            let plan = plans.borrow_and_update().clone();
-            let Plan::Read(records, stream) = plan else { return };
-            let mut connection = Connection::new(records, Arc::default(), stream, &self.intake);
-            let read = self.read(&mut connection, &mut packets, &mut plans).await;
-            connection.finish();
-            if let Err(error) = read {
-                self.intake.counters.failed.store(true, Relaxed);
-                return report(&ReadFailed { input: &self.intake.input, error: &error });
-            }
-        }
-    }
-
-    /// Reads until there is another plan. No packet is divided by it.
-    async fn read(
-        &self,
-        connection: &mut Connection,
-        packets: &mut Packets,
-        plans: &mut watch::Receiver<Plan>,
-    ) -> io::Result<()> {
-        loop {
-            tokio::select! {
-                biased;
-                changed = plans.changed() => {
-                    // Its sender is gone only with everything else.
-                    let ends = changed.is_err() || matches!(*plans.borrow(), Plan::End);
-                    return if ends { self.read_rest(connection, packets).await } else { Ok(()) };
-                }
-                ready = self.ready(connection) => ready?,
-            }
-            if self.read_some(connection, packets).await? == More::Perhaps {
-                // Whoever always has more must not keep the others from being read.
-                give_way().await;
-            }
-        }
+    fn new(socket: Arc<UnixDatagram>) -> Reader {
+        Reader { socket, packets: Packets::for_datagrams() }
     }
 
     /// Waits for packets, and for room: until there is some they wait in the socket, and their
@@ -126,16 +91,12 @@ impl Reader {
     }
 
     /// Reads what waits.
-    async fn read_rest(
-        &self,
-        connection: &mut Connection,
-        packets: &mut Packets,
-    ) -> io::Result<()> {
+    async fn read_rest(&mut self, connection: &mut Connection) -> io::Result<()> {
         loop {
-            packets.clear();
+            self.packets.clear();
             // Past the runtime, which may not have heard of the last ones yet.
-            let received = packets.receive_datagrams(&self.socket);
-            if self.push(received, connection, packets).await? == More::No {
+            let received = self.packets.receive_datagrams(&self.socket);
+            if self.push(received, connection).await? == More::No {
                 return Ok(());
             }
             give_way().await;
@@ -143,40 +104,60 @@ impl Reader {
     }
 
     /// Reads some packets, if any wait.
-    async fn read_some(
-        &self,
-        connection: &mut Connection,
-        packets: &mut Packets,
-    ) -> io::Result<More> {
-        packets.clear();
+    async fn read_some(&mut self, connection: &mut Connection) -> io::Result<More> {
+        self.packets.clear();
         let socket = self.socket.as_ref();
         // Through the runtime, so that it takes note where nothing waits any more.
         let received =
-            socket.try_io(Interest::READABLE, || packets.receive_datagrams(&self.socket));
-        self.push(received, connection, packets).await
+            socket.try_io(Interest::READABLE, || self.packets.receive_datagrams(&self.socket));
+        self.push(received, connection).await
     }
 
     async fn push(
-        &self,
+        &mut self,
         received: io::Result<()>,
         connection: &mut Connection,
-        packets: &mut Packets,
     ) -> io::Result<More> {
         let more = match received {
             Ok(()) => More::Perhaps,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => More::No,
             Err(error) => return Err(error),
         };
-        if !packets.ends().is_empty() {
+        if !self.packets.ends().is_empty() {
             // A rest would hold up its senders: the socket holds few packets.
             pace::hold_off();
-            if packets.length() + packets.ends().len() <= connection.read_bytes_max() {
-                connection.push_packets(packets);
+            if self.packets.length() + self.packets.ends().len() <= connection.read_bytes_max() {
+                connection.push_packets(&mut self.packets);
             } else {
-                push_in_parts(packets, connection).await;
+                push_in_parts(&mut self.packets, connection).await;
             }
         }
         Ok(more)
+    }
+}
+
+impl plan::Reader for Reader {
+    /// Reads until there is another plan. No packet is divided by it.
+    async fn read(
+        &mut self,
+        connection: &mut Connection,
+        plans: &mut watch::Receiver<Plan>,
+    ) -> io::Result<()> {
+        loop {
+            tokio::select! {
+                biased;
+                changed = plans.changed() => {
+                    // Its sender is gone only with everything else.
+                    let ends = changed.is_err() || matches!(*plans.borrow(), Plan::End);
+                    return if ends { self.read_rest(connection).await } else { Ok(()) };
+                }
+                ready = self.ready(connection) => ready?,
+            }
+            if self.read_some(connection).await? == More::Perhaps {
+                // Whoever always has more must not keep the others from being read.
+                give_way().await;
+            }
+        }
     }
 }
 

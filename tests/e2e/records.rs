@@ -315,3 +315,24 @@ fn a_changed_stream_divides_no_packet_and_loses_none() {
     files.iter().for_each(|file| all.read(file));
     all.assert_exactly(&sent);
 }
+
+#[test]
+fn a_start_that_fails_writes_the_datagrams_that_were_taken_meanwhile() {
+    let place = Place::new();
+    let _other = std::os::unix::net::UnixListener::bind(place.path("b")).unwrap();
+    place.configure(
+        "[input.a.unix-datagram]\npath = \"@/a\"\n[input.b.unix-stream]\npath = \"@/b\"\n",
+    );
+    // It looks whether somebody listens at the second while the first is open already.
+    let delay = "inject=connect:delay_enter=1000000";
+    let mut command = place.command_under(&["strace", "-f", "-qq", "-o", "/dev/null", "-e", delay]);
+    command.arg("-c").arg(place.path("agent.toml"));
+    let mut agent = place.spawn(command);
+    wait_until("the first socket is there", || place.path("a").exists());
+    let sender = Packets::connect(SockType::Datagram, &place.path("a"), "");
+    for number in 0..3 {
+        sender.send(&numbered_line(0, number)).unwrap();
+    }
+    assert_eq!(agent.wait(), 71);
+    Checker::of(&[place.log("a")]).assert_exactly(&[Sent { clients: 0..1, lines: 3 }]);
+}
