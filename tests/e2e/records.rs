@@ -89,12 +89,14 @@ fn syslog_over_a_stream_socket_loses_nothing_however_senders_mark_records() {
 
 #[test]
 fn counted_and_nul_terminated_records_over_a_fifo_lose_nothing() {
-    for (framing, marks) in [("octet-counting", Marks::Count), ("nul", Marks::Nul)] {
+    let framings =
+        [("octet-counting", Marks::Count), ("nul", Marks::Nul), ("syslog", Marks::Newline)];
+    for (framing, marks) in framings {
         let settings = format!("framing = \"{framing}\"");
         // A FIFO mixes what is longer than PIPE_BUF, so it gets a record at a time.
-        check("fifo", &settings, "", Writes::OneLine, |path, _| {
+        check("fifo", &settings, PRIORITY, Writes::OneLine, |path, _| {
             let fifo = OpenOptions::new().write(true).open(path).unwrap();
-            Records::uncut(fifo, marks, "")
+            Records::uncut(fifo, marks, PRIORITY)
         });
     }
 }
@@ -111,6 +113,18 @@ fn datagrams_of_fifty_senders_that_block_lose_nothing() {
 #[test]
 fn datagrams_with_several_lines_lose_nothing() {
     check("unix-datagram", "", "", Writes::WholeLines, packets(SockType::Datagram, ""));
+}
+
+#[test]
+fn nul_terminated_records_in_packets_lose_nothing() {
+    for (kind, sender) in
+        [("unix-datagram", SockType::Datagram), ("unix-seqpacket", SockType::SeqPacket)]
+    {
+        // Several records a packet, each with its own end; the packet ends none of them.
+        check(kind, "framing = \"nul\"", "", Writes::WholeLines, |path, _| {
+            Records::uncut(Packets::connect(sender, path, ""), Marks::Nul, "")
+        });
+    }
 }
 
 #[test]
@@ -277,6 +291,28 @@ fn a_wrong_count_is_told_and_what_follows_is_kept_as_lines() {
     agent.stop();
     let file = fs::read_to_string(place.log("in")).unwrap();
     assert_eq!(file, "first\nsecond\n12no count\nnext line\n3 abc\n");
+}
+
+#[test]
+fn a_reload_changes_framing_multiline_and_format_of_packets() {
+    let place = Place::new();
+    let configuration = |input: &str, stream: &str| {
+        format!("[input.in.unix-datagram]\npath = \"@/in\"\n{input}\n[stream.in]\n{stream}\n")
+    };
+    let agent = place.start(&configuration("", ""));
+    let socket = Packets::connect(SockType::Datagram, &place.path("in"), "");
+    socket.send(b"<13>one\ntwo\0").unwrap();
+    agent.wait_for_lines("in", 2);
+    let input = "framing = \"syslog\"\nmultiline = \"escape\"";
+    let stream = "format = \"stamped\"\nprefix = \"{severity} \"";
+    place.configure(&configuration(input, stream));
+    agent.signal(Signal::SIGHUP);
+    agent.wait_for_message(&["read again and applied"]);
+    socket.send(b"<13>one\ntwo\0").unwrap();
+    agent.wait_for_lines("in", 3);
+    agent.stop();
+    let file = fs::read_to_string(place.log("in")).unwrap();
+    assert_eq!(file, "<13>one\ntwo\0\nnotice one\\ntwo\n");
 }
 
 #[test]
