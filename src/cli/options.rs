@@ -19,6 +19,7 @@ Examples:
   app | logagent -o /var/log/app.log            one file, reopened on SIGUSR2
   app | logagent -o app.log --tee -l app.sock   also to the terminal, and from a socket
   logagent -c /etc/logagent/logagent.toml       the daemon
+  backup-job | logagent send --stream backup    to a running agent
   logagent check                                every mistake in the configuration
   logagent print config                         a commented configuration to begin with
 
