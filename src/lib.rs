@@ -27,7 +27,10 @@ pub mod routing;
 
 pub mod pipeline;
 
+pub mod store;
 pub mod writer;
+
+pub mod watch;
 
 pub mod input;
 

@@ -10,6 +10,8 @@ pub const MIB: usize = 1024 * KIB;
 /// What one read of an input takes at most. One buffer of this size serves all connections of a
 /// thread, so it costs nothing per connection.
 pub const READ_BYTES_MAX: usize = 256 * KIB;
+/// What one read of a pipe that is about to be left takes at most.
+pub const DIRECT_READ_BYTES: usize = 64 * KIB;
 /// Below this much room in a queue a reader waits instead of reading crumbs.
 pub const READ_BYTES_MIN: usize = 4 * KIB;
 
@@ -42,8 +44,14 @@ pub const QUEUE_BYTES_MAX_DEFAULT: usize = 4 * MIB;
 /// is written.
 pub const QUEUE_LINES_MIN: usize = 2;
 
-/// The longest text of a gap record for a line that was left out.
+/// The longest text of a gap record.
 pub const GAP_BYTES_MAX: usize = 160;
+/// The longest of its reasons.
+pub const GAP_REASON_BYTES_MAX: usize = 24;
+/// Where the oldest lines of a full queue are dropped, this share of it goes at a time: each time costs
+/// a copy of what stays of a block. Where the newest are, lines are taken again once it is free: a gap
+/// is not to follow a gap.
+pub const DROP_SHARE: usize = 8;
 
 /// The longest tag of a syslog record: RFC 5424 has 48, RFC 3164 32 characters. What is longer is
 /// none.
@@ -62,6 +70,9 @@ pub const PARTIAL_BYTES_POOL_DEFAULT: usize = 64 * MIB;
 pub const CONNECTIONS_MAX_DEFAULT: usize = 10_000;
 /// Descriptors kept back for files, sockets, the runtime and the control socket.
 pub const DESCRIPTORS_RESERVED: usize = 64;
+/// Of these, so many are never a connection's, whatever else has been opened beyond expectation: the
+/// control socket's clients, and files that are opened again.
+pub const DESCRIPTORS_KEPT: usize = CONTROL_GUESTS_MAX + 8;
 /// The kernel's own bound on a listening socket's backlog (`net.core.somaxconn`).
 pub const BACKLOG: i32 = 4095;
 /// What a path of a Unix socket may measure, in bytes (unix(7): 108 with the final NUL).
@@ -124,12 +135,39 @@ pub const STREAM_NAME_BYTES_MAX: usize = 128;
 /// A writer's stack: its call depth is small and fixed.
 pub const WRITER_STACK_BYTES: usize = 128 * KIB;
 
+/// The smallest `size` at which a file may be rotated, and the smallest `keep-size`.
+pub const ROTATE_BYTES_MIN: usize = 4 * KIB;
+/// The shortest `every` after which a file may be rotated: names of archives tell seconds.
+pub const ROTATE_EVERY_MIN: Duration = Duration::from_secs(1);
+/// The longest.
+pub const ROTATE_EVERY_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// As gzip(1) has it.
+pub const ARCHIVE_GZIP_LEVEL: u32 = 6;
+/// As zstd(1) has it.
+pub const ARCHIVE_ZSTD_LEVEL: i32 = 3;
+/// Between two looks at whether to stop so much is compressed.
+pub const ARCHIVE_READ_BYTES: u64 = 256 * KIB as u64;
+/// Once so much has been compressed all archives of the file are looked at again.
+pub const ARCHIVE_LOOK_BYTES: u64 = 16 * MIB as u64;
+/// What failed with archives is tried again after this; the pause is doubled up to
+/// [`ARCHIVE_RETRY_MAX`].
+pub const ARCHIVE_RETRY_MIN: Duration = Duration::from_secs(1);
+/// The longest pause between two attempts.
+pub const ARCHIVE_RETRY_MAX: Duration = Duration::from_secs(60);
+/// An archive that its writer has not closed yet is looked at again after this.
+pub const ARCHIVE_CLOSING: Duration = Duration::from_millis(20);
+/// Stack of the thread that compresses.
+pub const ARCHIVIST_STACK_BYTES: usize = 256 * KIB;
+
 /// `grace` unless configured: docker kills ten seconds after SIGTERM.
 pub const GRACE_DEFAULT: Duration = Duration::from_secs(8);
 /// The first pause after a failed open or write; doubled up to [`RETRY_MAX`].
 pub const RETRY_MIN: Duration = Duration::from_millis(100);
 /// The longest pause between two attempts on a failing file.
 pub const RETRY_MAX: Duration = Duration::from_secs(5);
+/// A file whose device fails so many writes in succession is opened again: it may have been mounted
+/// anew, and whoever is to repair it needs it closed.
+pub const FAILED_WRITES_MAX: u32 = 3;
 /// How long a path that is missing after a signal is left alone: logrotate may be about to create
 /// it, and would move a file of ours out of its way.
 pub const CREATE_AFTER_SIGNAL: Duration = Duration::from_millis(100);
@@ -137,10 +175,24 @@ pub const CREATE_AFTER_SIGNAL: Duration = Duration::from_millis(100);
 pub const ACCEPT_RETRY_MIN: Duration = Duration::from_millis(10);
 /// The longest pause between two attempts to accept.
 pub const ACCEPT_RETRY_MAX: Duration = Duration::from_secs(1);
+/// A writer looks whether its path still names its file before a write, at most this often.
+pub const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a path that is missing without a signal is left alone.
+pub const CREATE_AFTER_LOSS: Duration = Duration::from_millis(500);
+/// How long a file that another one has taken the place of is written on: logrotate renames and
+/// creates, and sends its signal then.
+pub const REPLACED_SETTLES: Duration = Duration::from_millis(100);
+/// A changed configuration file is read after it has been left alone for so long, ...
+pub const CONFIGURATION_SETTLES: Duration = Duration::from_millis(200);
+/// ... but not later than this.
+pub const CONFIGURATION_SETTLES_MAX: Duration = Duration::from_secs(1);
 /// A stream that a template made closes its file after so long without a line.
 pub const IDLE_CLOSE: Duration = Duration::from_secs(60);
 /// Streams that nobody uses any more are looked for this often, while there may be some.
 pub const IDLE_LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How many datagrams are still read at the end from a socket that is left to the next agent: more
+/// than one holds, unless somebody has raised that.
+pub const DATAGRAMS_LEFT_MAX: usize = 1024;
 /// Where a socket holds fewer datagrams than this, senders that do not block may have to drop some.
 pub const DATAGRAMS_WAITING_FEW: u64 = 100;
 /// `send` tries again to connect after this; the pause is doubled up to [`SEND_RETRY_MAX`].
@@ -154,6 +206,13 @@ pub const SEND_WRITE_BYTES_MAX: usize = 32 * KIB;
 pub const SEND_LEAVE_MIN: Duration = Duration::from_secs(1);
 /// How long `send` tries to connect unless it is told otherwise: an agent is restarted in less.
 pub const SEND_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+/// Notices that wait for a systemd that is busy; beyond it connections are not kept by it.
+pub const NOTICES_WAITING_MAX: usize = 4096;
+/// How long the end of the program waits for systemd to take what it is to keep.
+pub const HAND_OVER_MAX: Duration = Duration::from_secs(2);
+/// What a connection's entry in the ledger may measure, in bytes: its input, stream and origin.
+pub const LEDGER_ENTRY_BYTES_MAX: usize = KIB;
+
 /// A pid file holds a number and perhaps a newline; a larger file is something else.
 pub const PID_FILE_BYTES_MAX: usize = 20;
 /// How long the start waits for a log file to open before going on without it.
@@ -161,12 +220,64 @@ pub const START_OPEN_MAX: Duration = Duration::from_secs(5);
 /// The same complaint is told at most this often.
 pub const COMPLAINT_EVERY: Duration = Duration::from_secs(60);
 
+/// systemd hears of changed sums this often.
+pub const ANNOUNCE_EVERY: Duration = Duration::from_secs(5);
+
 /// A control request is one line of at most this size.
-pub const CONTROL_REQUEST_BYTES_MAX: usize = 4 * KIB;
-/// How long a control client may take to say what it wants, and to take the answer.
+pub const CONTROL_REQUEST_BYTES_MAX: usize = 16 * KIB;
+/// How long a control client may take to say what it wants, and to take a part of the answer.
 pub const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
-/// Control clients served at a time; the next ones wait in the backlog.
-pub const CONTROL_CLIENTS_MAX: usize = 16;
+/// Control clients that have not said what they want, or want to know something that is known at
+/// once: where there are more, the one that came first has to go.
+pub const CONTROL_GUESTS_MAX: usize = 16;
+/// What each of them is sure of, however many come ...
+pub const CONTROL_GUEST_STAYS_MIN: Duration = Duration::from_millis(250);
+/// ... while the next one waits, and it is looked this often whether one has gone by itself.
+pub const CONTROL_ROOM_LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Clients that wait for what becomes of a reopen. Each command that takes its time has places of
+/// its own, so that those who wait for one keep nobody from another.
+pub const CONTROL_REOPENS_MAX: usize = 16;
+/// The same of a rotation.
+pub const CONTROL_ROTATES_MAX: usize = 8;
+/// The same of a reload.
+pub const CONTROL_RELOADS_MAX: usize = 4;
+/// The same of a stop.
+pub const CONTROL_STOPS_MAX: usize = 4;
+/// Clients that read streams' files.
+pub const CONTROL_TAILS_MAX: usize = 8;
+/// How often a client that finds no place tries again.
+pub const CONTROL_BUSY_PAUSE: Duration = Duration::from_millis(50);
+/// Answers that wait for a control client to take them.
+pub const CONTROL_ANSWERS_MAX: usize = 16;
+/// How often a control client that waits is looked at: it may have gone.
+pub const CONTROL_LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long the end of the program waits for those who asked for it to take the answer.
+pub const CONTROL_GOODBYE: Duration = Duration::from_secs(1);
+/// A mistake in a request is quoted up to about this.
+pub const CONTROL_QUOTED_BYTES_MAX: usize = 64;
+/// So many names are told at most where one is wrong.
+pub const CONTROL_NAMED_MAX: usize = 30;
+
+/// Streams that one `tail` can follow.
+pub const FOLLOWED_STREAMS_MAX: usize = 128;
+/// Files of one stream that are opened for a `tail` and wait for its way to be free; where there are
+/// more it is too slow, and is cut off. [`CONTROL_ANSWERS_MAX`] more wait behind them, and some
+/// hundreds in its socket's buffer.
+pub const FOLLOWED_FILES_MAX: usize = 4;
+/// Files that a `tail` holds open; as long as it has so many it takes no further ones.
+pub const TAIL_FILES_MAX: usize = 256;
+/// How often `tail -f` looks whether its files have grown.
+pub const TAIL_LOOK_EVERY: Duration = Duration::from_millis(100);
+/// What `tail` reads in one go.
+pub const TAIL_READ_BYTES: usize = 256 * KIB;
+/// The last bytes that `tail` remembers of a file, to see that it is still the same that grows.
+pub const TAIL_SEEN_BYTES: usize = 64;
+/// Lines that `tail` shows first, unless told otherwise.
+pub const TAIL_LINES_DEFAULT: u64 = 10;
+/// How long `reopen` and `rotate` wait for the answers unless told otherwise.
+pub const REOPEN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+/// How often `status --watch` looks.
+pub const STATUS_EVERY: Duration = Duration::from_secs(1);
 
 /// Own messages waiting for a slow stderr; beyond it they are counted, not kept.
 pub const MESSAGES_WAITING_MAX: usize = 1024;
@@ -193,6 +304,8 @@ pub const CONFIGURED_COUNT_MAX: usize = 1_000_000;
 /// The shortest interval of `sync`: a disk takes about as long for one.
 pub const SYNC_EVERY_MIN: Duration = Duration::from_millis(10);
 
+/// As many connections as are thought to fit do fit.
+const _: () = assert!(DESCRIPTORS_KEPT < DESCRIPTORS_RESERVED);
 /// A default queue takes the longest default line twice.
 const _: () = assert!(QUEUE_BYTES_MAX_DEFAULT >= QUEUE_LINES_MIN * LINE_BYTES_MAX_DEFAULT);
 /// What can be configured holds the defaults, and any UTF-8 character fits a line.
@@ -203,6 +316,9 @@ const _: () = assert!(OCTET_COUNT_MAX.ilog10() as usize + 2 <= LINE_BYTES_MIN);
 const _: () = assert!(GRACE_DEFAULT.as_millis() <= CONFIGURED_DURATION_MAX.as_millis());
 const _: () = assert!(SYNC_EVERY_MIN.as_millis() <= CONFIGURED_DURATION_MAX.as_millis());
 const _: () = assert!(CONNECTIONS_MAX_DEFAULT <= CONFIGURED_COUNT_MAX);
+const _: () = assert!(ROTATE_EVERY_MIN.as_secs() <= ROTATE_EVERY_MAX.as_secs());
+/// Periods are counted in seconds, as archives are named.
+const _: () = assert!(ROTATE_EVERY_MIN.as_secs() >= 1 && ROTATE_EVERY_MAX.subsec_nanos() == 0);
 const _: () = assert!(STREAMS_MAX_DEFAULT <= CONFIGURED_COUNT_MAX);
 /// An unfinished line of the sure size can always be completed by one read.
 const _: () = assert!(PARTIAL_BYTES_SURE <= READ_BYTES_MAX);
@@ -210,6 +326,11 @@ const _: () = assert!(PARTIAL_BYTES_SURE <= READ_BYTES_MAX);
 const _: () = assert!(READ_BYTES_MAX <= QUEUE_BYTES_MAX_DEFAULT);
 /// The smallest read is a read.
 const _: () = assert!(READ_BYTES_MIN > 0 && READ_BYTES_MIN <= READ_BYTES_MAX);
+/// Whatever becomes of a file, its stream goes on in another one within a second.
+const _: () = assert!(LOOK_EVERY.as_millis() + CREATE_AFTER_LOSS.as_millis() <= 1000);
+const _: () = assert!(REPLACED_SETTLES.as_millis() <= CREATE_AFTER_LOSS.as_millis());
+/// Logrotate's `create` comes before ours, with a signal and without.
+const _: () = assert!(CREATE_AFTER_SIGNAL.as_millis() <= CREATE_AFTER_LOSS.as_millis());
 /// Retrying backs off.
 const _: () = assert!(RETRY_MIN.as_millis() < RETRY_MAX.as_millis());
 /// A full pipe ends the rests, and what pays does not.
@@ -217,3 +338,15 @@ const _: () = assert!(RESTED_PIPE_BYTES_MIN as usize > READ_BYTES_MAX);
 const _: () = assert!(RESTED_PIPE_BYTES_MIN <= PIPE_BYTES);
 const _: () = assert!(SMALL_READ_MAX < REST_YIELD_MIN && REST_YIELD_MIN < READ_BYTES_MAX);
 const _: () = assert!(REST.as_micros() < REST_TAKES_MAX.as_micros());
+/// Whoever talks to the control socket leaves descriptors for everything else.
+const _: () = assert!(
+    CONTROL_GUESTS_MAX
+        + CONTROL_REOPENS_MAX
+        + CONTROL_ROTATES_MAX
+        + CONTROL_RELOADS_MAX
+        + CONTROL_STOPS_MAX
+        + CONTROL_TAILS_MAX
+        < DESCRIPTORS_RESERVED
+);
+/// A `tail` has room for the first file of every stream that it can follow.
+const _: () = assert!(FOLLOWED_STREAMS_MAX < TAIL_FILES_MAX);

@@ -1,4 +1,6 @@
-//! A line's bytes, and why it ended.
+//! A line's bytes, and why it ended; and what is known of lines that are missing.
+
+use std::time::SystemTime;
 
 /// Why a line ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,31 @@ pub struct Line<'a> {
     /// Whether it goes on with what the line before it began: with an over-long line that was
     /// split, or with a record that holds newlines.
     pub continues: bool,
+}
+
+/// Lines that are missing from a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// How many lines.
+    pub lines: u64,
+    /// How many bytes of theirs: as they would stand in the file, or as far as they were read.
+    pub bytes: u64,
+    /// When the first of them came.
+    pub from: SystemTime,
+    /// When the last of them came.
+    pub to: SystemTime,
+}
+
+impl Lost {
+    /// These and `others`. The clock may have been set between them.
+    pub fn and(self, others: Lost) -> Lost {
+        Lost {
+            lines: self.lines + others.lines,
+            bytes: self.bytes + others.bytes,
+            from: self.from.min(others.from),
+            to: self.to.max(others.to),
+        }
+    }
 }
 
 /// How many newlines there are.

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::limits::STREAM_NAME_BYTES_MAX;
 
 /// Letters, digits, `.`, `_`, `-`, `@`; no leading dot; at most 128 bytes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct StreamName(Box<str>);
 
 /// Why a text is no stream name.
@@ -64,6 +67,20 @@ impl FromStr for StreamName {
             return Err(StreamNameError::TooLong(text.len()));
         }
         Ok(StreamName(text.into()))
+    }
+}
+
+impl From<StreamName> for String {
+    fn from(name: StreamName) -> String {
+        name.0.into()
+    }
+}
+
+impl TryFrom<String> for StreamName {
+    type Error = StreamNameError;
+
+    fn try_from(name: String) -> Result<StreamName, StreamNameError> {
+        name.parse()
     }
 }
 

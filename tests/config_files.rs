@@ -59,7 +59,7 @@ fn files_in_conf_d_are_read_in_the_order_of_their_names() {
     }
     let config = files.load().unwrap();
     assert_eq!(config.inputs.keys().collect::<Vec<_>>(), ["a", "b"]);
-    assert_eq!(config.streams[&"b".parse().unwrap()].sync, SyncPolicy::Reopen);
+    assert_eq!(config.streams[&"b".parse().unwrap()].writer.sync, SyncPolicy::Reopen);
 }
 
 #[test]

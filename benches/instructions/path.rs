@@ -8,12 +8,14 @@ use std::hint::black_box;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use logagent::limits::{QUEUE_BYTES_MAX_DEFAULT, READ_BYTES_MAX};
 use logagent::pipeline::Pipeline;
 use logagent::place::Place;
-use logagent::writer::SyncPolicy;
-use logagent::writer::disk::{AppendFile, Disk, Identity, Missing, OpenError, Opened};
+use logagent::writer::WriterSettings;
+use logagent::writer::archive::names::ArchiveName;
+use logagent::writer::disk::{AppendFile, Condition, Disk, Identity, Missing, OpenError, Opened};
 use logagent::writer::order::Order;
 use logagent::writer::stream::Stream;
 use logagent::writer::stream_writer::{StreamWriter, WriterQueue};
@@ -39,7 +41,7 @@ pub(crate) fn run(settings: &Settings, reads: Reads, reads_per_write: usize, rou
     readers.fill();
     let disk = MemoryDisk { readers: Some(readers) };
     let place = Place { path: "/log/web.log".into(), mode: 0o640, owner: None, group: None };
-    let mut writer = StreamWriter::new(name(), queue.clone(), disk, place, SyncPolicy::Never);
+    let mut writer = StreamWriter::new(name(), queue.clone(), disk, WriterSettings::of(place));
     queue.order(Order::Reopen { missing: Missing::Create });
     writer.run();
     let end = queue.snapshot();
@@ -91,7 +93,7 @@ fn read(stream: &Stream, pipeline: &mut Pipeline, buffer: &mut Vec<u8>, bytes: &
     } else {
         buffer.clear();
         buffer.extend_from_slice(bytes);
-        stream.push(pipeline, buffer)
+        stream.push(pipeline, buffer, |_| {})
     };
     accepted.lines
 }
@@ -108,11 +110,25 @@ impl Disk for MemoryDisk {
         let readers = self.readers.take().ok_or(OpenError::Missing)?;
         let file = MemoryFile { readers, bytes: 0 };
         let identity = Identity { device: 1, inode: 1 };
-        Ok(Opened { file, identity, unterminated: false })
+        let modified_at = SystemTime::UNIX_EPOCH;
+        Ok(Opened { file, identity, unterminated: false, size: 0, modified_at })
     }
 
     fn identity_at(&mut self, _: &Path) -> io::Result<Option<Identity>> {
+        // There is one once it is open.
+        Ok(self.readers.is_none().then_some(Identity { device: 1, inode: 1 }))
+    }
+
+    fn newest_archive(&mut self, _: &Path) -> io::Result<Option<(ArchiveName, Identity)>> {
         Ok(None)
+    }
+
+    fn rename_new(&mut self, _: &Path, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn unlink(&mut self, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
@@ -135,6 +151,10 @@ impl AppendFile for MemoryFile {
 
     fn size(&self) -> io::Result<u64> {
         Ok(self.bytes)
+    }
+
+    fn condition(&self) -> io::Result<Condition> {
+        Ok(Condition { is_named: true, size: Some(self.bytes) })
     }
 
     fn close(self) -> io::Result<()> {

@@ -31,11 +31,14 @@ pub(crate) struct Collector {
 pub(crate) struct Place {
     dir: Scratch,
     pub(crate) streams: usize,
+    /// What the configuration says besides.
+    settings: String,
 }
 
 impl Place {
     pub(crate) fn new(course: &Course, streams: usize) -> Outcome<Self> {
-        let place = Self { dir: Scratch::new(&course.dir)?, streams };
+        let settings = String::new();
+        let place = Self { dir: Scratch::new(&course.dir)?, streams, settings };
         work::socket(&place.dir.0, &socket_name(streams))?;
         Ok(place)
     }
@@ -102,7 +105,7 @@ impl Place {
             // Writing to a String cannot fail.
             write!(text, "\n[input.s{stream}.unix-stream]\npath = \"{socket}\"\n").ok();
         }
-        text
+        text + &self.settings
     }
 
     fn complaints(&self) -> PathBuf {
@@ -119,7 +122,17 @@ impl Place {
 impl Collector {
     /// Started, listening on all sockets, and done with starting.
     pub(crate) fn start(program: Program, streams: usize, course: &Course) -> Outcome<Self> {
-        let place = Place::new(course, streams)?;
+        Self::start_with(program, streams, course, "")
+    }
+
+    /// The same; logagent's configuration says this besides.
+    pub(crate) fn start_with(
+        program: Program,
+        streams: usize,
+        course: &Course,
+        settings: &str,
+    ) -> Outcome<Self> {
+        let place = Place { settings: settings.to_owned(), ..Place::new(course, streams)? };
         let process = Process::start(place.command(program, course)?)?;
         let collector = Self { process, place };
         for stream in 0..streams {

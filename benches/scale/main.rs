@@ -1,4 +1,5 @@
-//! How logagent grows: connections, streams, file size; and what it takes to start, reopen and idle.
+//! How logagent grows: connections, streams, file size; what it takes to start, reopen and idle; and
+//! what producers notice of a file that is stalled.
 //!
 //! `cargo bench --bench scale -- --help` tells the options. Every section prints a table and, beside
 //! what it measured, the target; where lines are sent, all files are checked line by line.

@@ -18,6 +18,7 @@ Sections (all)
   latency          from a client's write until the line is in the file, at 10000 lines/s
   idle             wake-ups of an idle agent
   memory           anonymous resident memory
+  stalled          what a producer's write takes while its file takes nothing, for each on-full
 
 Options
   --quick          small and few: a test, no measurement; under a minute

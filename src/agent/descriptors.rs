@@ -1,4 +1,4 @@
-//! The limit of open descriptors, and how many connections fit in it.
+//! The limit of open descriptors, and how many connections and streams fit in it.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -6,26 +6,37 @@ use crate::config::Config;
 use crate::limits::DESCRIPTORS_RESERVED;
 use crate::report::{DescriptorsShort, report};
 
-/// Raises the soft limit to the hard one, and says how many connections there may be.
-pub(super) fn raise_limit(config: &Config) -> usize {
-    let wanted = config.agent.connections_max;
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
+/// How many there may be.
+pub(super) struct Room {
+    pub(super) connections: usize,
+    /// With those that connections name.
+    pub(super) streams: usize,
+}
+
+/// Raises the soft limit to the hard one, and says how much room there is.
+pub(super) fn raise_limit(config: &Config) -> Room {
+    let (connections, streams) = (config.agent.connections_max, config.agent.streams_max);
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return Room { connections, streams };
+    };
     let limit = match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
         Ok(()) => hard,
         Err(_) => soft,
     };
     let descriptors = usize::try_from(limit).unwrap_or(usize::MAX);
     // Each stream that connections name has a file, but never so many that nobody can connect.
+    let streams_fit = config.streams.len() + descriptors / 4;
     let on_demand = match config.inputs.values().any(|input| input.routing.makes_streams()) {
-        true => config.agent.streams_max.min(descriptors / 4),
+        true => streams.min(descriptors / 4),
         false => 0,
     };
     // A stream has two files for the moment of a reopen, an input has its socket.
-    let streams = 2 * config.streams.len() + on_demand;
-    let ours = streams + config.inputs.len() + DESCRIPTORS_RESERVED;
-    let fit = descriptors.saturating_sub(ours).max(1);
-    if fit < wanted {
-        report(&DescriptorsShort { wanted: &wanted, limit: &limit, connections: &fit });
+    let files = 2 * config.streams.len() + on_demand;
+    let ours = files + config.inputs.len() + DESCRIPTORS_RESERVED;
+    let connections_fit = descriptors.saturating_sub(ours).max(1);
+    if connections_fit < connections {
+        let fit = &connections_fit;
+        report(&DescriptorsShort { wanted: &connections, limit: &limit, connections: fit });
     }
-    wanted.min(fit)
+    Room { connections: connections.min(connections_fit), streams: streams.min(streams_fit) }
 }

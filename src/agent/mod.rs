@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod failure;
+mod hand_over;
 mod on_demand;
 mod outcome;
 mod pid_file;
@@ -10,7 +11,8 @@ mod running;
 mod start;
 mod status;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +21,8 @@ use tokio::sync::{mpsc, oneshot};
 pub use failure::{Failure, FailureKind, chain};
 pub use outcome::Outcome;
 pub use pid_file::PidFile;
-use running::{RunningInput, RunningStream};
+pub use reload::Applied;
+use running::{RunningInput, RunningStream, Surroundings};
 pub use status::Status;
 
 use crate::clock;
@@ -28,8 +31,11 @@ use crate::input::{self, Commons, InputKind, InputSettings, StreamWanted};
 use crate::limits::TEE_GRACE;
 use crate::report::Complaint;
 use crate::stream_name::StreamName;
+use crate::watch::Watch;
+use crate::writer::archive::archivist::Archivist;
 use crate::writer::disk::Missing;
-use crate::writer::order::Order;
+use crate::writer::following::Follower;
+use crate::writer::order::{FileChange, Order, Reply};
 use crate::writer::stream::Stream;
 use crate::writer::tee::{Tee, TeePolicy};
 use crate::writer::{StreamSettings, disk};
@@ -59,6 +65,8 @@ pub enum Notice {
     StreamWanted(StreamWanted),
     /// It is time to look for streams that nobody uses any more.
     LookForIdle,
+    /// Somebody has done something to the configuration's files.
+    ConfigurationTouched,
 }
 
 /// Everything that runs.
@@ -73,12 +81,16 @@ pub struct Agent {
     inputs_to_open: BTreeMap<String, InputSettings>,
     closing_inputs: Vec<RunningInput>,
     commons: Commons,
+    watch: Arc<Watch>,
     tee: Option<Arc<Tee>>,
     tee_is_open: bool,
+    archivist: Archivist,
     next_id: u64,
     tell: mpsc::UnboundedSender<Notice>,
     told: mpsc::UnboundedReceiver<Notice>,
     streams_wanted: mpsc::UnboundedReceiver<StreamWanted>,
+    /// How many streams there may be, with those that connections name.
+    streams_max: usize,
     /// When it was told last that there are as many streams as there may be.
     full_told: Complaint,
     /// When it was told last that a stream that a connection names could not be started.
@@ -108,7 +120,13 @@ impl Agent {
             return Ok(oneshot::channel().1);
         }
         let id = self.new_id();
-        let (running, started) = RunningStream::start(id, name, settings, self.tee.clone())?;
+        let surroundings = Surroundings {
+            tee: self.tee.clone(),
+            archivist: self.archivist.clone(),
+            store: self.commons.store.clone(),
+            watch: self.watch.clone(),
+        };
+        let (running, started) = RunningStream::start(id, name, settings, surroundings)?;
         self.tell_when(started.ended, Notice::StreamEnded(id));
         self.streams.insert(name.clone(), running);
         Ok(started.opened)
@@ -130,6 +148,10 @@ impl Agent {
             self.remove_closing_socket(&settings.kind);
         }
         let opened = input::open(name, settings, stream, &self.commons)?;
+        let before = self.commons.store.before(|before| before.inputs.remove(name));
+        if let Some(counts) = before {
+            opened.input.counters().add(&counts);
+        }
         let id = self.new_id();
         self.tell_when(opened.ended, Notice::InputEnded(id));
         let (name, kind) = (name.to_owned(), settings.kind.clone());
@@ -182,6 +204,56 @@ impl Agent {
         }
     }
 
+    /// Has every stream that `wanted` names leave its file and open the path again at once; all of
+    /// them where none is named. The receivers tell what came of it, each when it is known.
+    pub fn reopen_and_answer(
+        &self,
+        wanted: &[StreamName],
+    ) -> Vec<(StreamName, oneshot::Receiver<Result<FileChange, String>>)> {
+        self.ask(wanted, |_| true, Order::ReopenAndAnswer)
+    }
+
+    /// Has every stream that `wanted` names rotate its file at once; all whose files are rotated by
+    /// us where none is named. The receivers tell what came of it, each when it is known.
+    pub fn rotate_and_answer(
+        &self,
+        wanted: &[StreamName],
+    ) -> Vec<(StreamName, oneshot::Receiver<Result<FileChange, String>>)> {
+        self.ask(wanted, RunningStream::rotates, Order::RotateAndAnswer)
+    }
+
+    fn ask(
+        &self,
+        wanted: &[StreamName],
+        unnamed: fn(&RunningStream) -> bool,
+        order: fn(Reply) -> Order,
+    ) -> Vec<(StreamName, oneshot::Receiver<Result<FileChange, String>>)> {
+        let is_wanted = |running: &&RunningStream| match wanted {
+            [] => unnamed(running),
+            wanted => wanted.contains(running.name()),
+        };
+        let streams = self.all_streams().filter(is_wanted);
+        let ask = |running: &RunningStream| {
+            let (reply, answer) = oneshot::channel();
+            running.order(order(reply));
+            (running.name().clone(), answer)
+        };
+        streams.map(ask).collect()
+    }
+
+    /// Has every stream of these names tell `follower` of its files.
+    pub fn follow(&self, wanted: &[StreamName], follower: &Follower) {
+        for running in self.all_streams().filter(|running| wanted.contains(running.name())) {
+            running.order(Order::Follow(follower.clone()));
+        }
+    }
+
+    /// The names of all streams, those included that are no longer configured and still written to.
+    pub fn stream_names(&self) -> Vec<StreamName> {
+        let names: BTreeSet<_> = self.all_streams().map(|running| running.name().clone()).collect();
+        names.into_iter().collect()
+    }
+
     /// How many streams there are.
     pub fn streams_count(&self) -> usize {
         self.streams.len()
@@ -200,6 +272,12 @@ impl Agent {
     /// What it is doing.
     pub fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// Has [`Notice::ConfigurationTouched`] tell of this file, and `conf.d` beside it, where the
+    /// settings say so.
+    pub fn watch_configuration(&self, file: Option<&Path>) {
+        self.watch.set_configuration(file.filter(|_| self.config.agent.watch));
     }
 
     /// Reads what is on its way and lets every writer finish; then [`Agent::is_drained`].
@@ -239,6 +317,7 @@ impl Agent {
             Some(notice) = self.told.recv() => notice,
             Some(wanted) = self.streams_wanted.recv() => Notice::StreamWanted(wanted),
             () = look_for_idle => Notice::LookForIdle,
+            () = self.watch.configuration_touched() => Notice::ConfigurationTouched,
         }
     }
 
@@ -251,7 +330,9 @@ impl Agent {
                 // What one that was removed left unread is somebody else's now.
                 let at_the_end = self.phase == Phase::Draining;
                 let ended = self.all_inputs().find(|running| running.id == id && at_the_end);
-                if let Some(outcome) = ended.map(outcome::of_input) {
+                if let Some(ended) = ended {
+                    self.hand_over_input(ended);
+                    let outcome = outcome::of_input(ended);
                     self.ended_outcome.add(&outcome);
                 }
                 self.inputs.retain(|_, running| running.id != id);
@@ -259,13 +340,18 @@ impl Agent {
             }
             Notice::StreamEnded(id) => {
                 let ended = self.all_streams().find(|running| running.id() == id);
-                if let Some(outcome) = ended.map(outcome::of_stream) {
+                if let Some(ended) = ended {
+                    self.hand_over_stream(ended);
+                    ended.end();
+                    let outcome = outcome::of_stream(ended);
                     self.ended_outcome.add(&outcome);
                 }
                 self.streams.retain(|_, running| running.id() != id);
                 self.retired.retain(|running| running.id() != id);
             }
             Notice::TeeEnded => self.tee_is_open = false,
+            // Whoever runs the agent reads it.
+            Notice::ConfigurationTouched => {}
         }
     }
 
@@ -321,6 +407,11 @@ impl Agent {
             self.take_note(notice);
         }
         tee.report_dropped();
+    }
+
+    /// Ends what is done to archives, in a moment: the next start goes on with it.
+    pub fn stop_archivist(&self) {
+        self.archivist.stop();
     }
 
     /// How it ended.

@@ -50,7 +50,7 @@ impl Agent {
 
     /// Whether there may be one more stream.
     fn has_room_for(&mut self, name: &StreamName) -> bool {
-        let limit = self.config.agent.streams_max;
+        let limit = self.streams_max;
         let room = self.streams.len() < limit;
         if !room && self.full_told.is_due(clock::instant()) {
             let stream = routing::UNKNOWN;
@@ -75,7 +75,7 @@ impl Agent {
     }
 
     /// Sees to it that idle streams are looked for, while there are some that may be.
-    fn look_for_idle(&mut self) {
+    pub(super) fn look_for_idle(&mut self) {
         let some = self.streams.values().any(|running| running.is_on_demand());
         if some && self.idle_look_at.is_none() {
             let at = clock::instant() + IDLE_LOOK_EVERY;

@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::running::{RunningInput, RunningStream};
-use crate::report::{Drained, GaveUp, InputUnread, report};
+use crate::report::{Drained, GapsUntold, GaveUp, InputUnread, report};
 
 /// What was written, and what was not.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Outcome {
     /// Lines in files.
     pub lines_written: u64,
@@ -63,6 +63,10 @@ impl Outcome {
 pub(super) fn of_stream(running: &RunningStream) -> Outcome {
     let snapshot = running.snapshot();
     let bytes_lost = snapshot.pending_bytes as u64;
+    let untold = running.untold_lines();
+    if untold > 0 {
+        report(&GapsUntold { stream: running.name(), lines: &untold });
+    }
     Outcome {
         lines_written: snapshot.counters.lines_written,
         lines_lost: snapshot.pending_lines,

@@ -4,9 +4,19 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
+use tokio::sync::oneshot;
+
+use super::hand_over::restored;
+use crate::clock;
+use crate::formatting::Gap;
 use crate::input::{Input, InputKind};
+use crate::line::Lost;
+use crate::report::{LinesCrashed, report};
+use crate::store::{Slot, Store};
 use crate::stream_name::StreamName;
+use crate::watch::{Watch, WatchedFile};
 use crate::writer::StreamSettings;
+use crate::writer::archive::archivist::Archivist;
 use crate::writer::disk::{Disk as _, FileSystem, Identity};
 use crate::writer::file_status::{FileStatus, SharedFileStatus};
 use crate::writer::order::Order;
@@ -38,6 +48,18 @@ impl RunningInput {
     }
 }
 
+/// What a stream is started with beside its settings.
+pub(super) struct Surroundings {
+    /// Where its lines are copied to.
+    pub(super) tee: Option<Arc<Tee>>,
+    /// Who looks after its archives.
+    pub(super) archivist: Archivist,
+    /// Where it notes what is not written yet.
+    pub(super) store: Store,
+    /// Who watches its file.
+    pub(super) watch: Arc<Watch>,
+}
+
 /// A stream and its writer.
 pub(super) struct RunningStream {
     id: u64,
@@ -50,6 +72,15 @@ pub(super) struct RunningStream {
     /// Held while the stream is configured; connections may hold it longer.
     held: Option<Arc<Stream>>,
     on_demand: bool,
+    /// Whether its file is rotated by us.
+    rotates: bool,
+    store: Store,
+    slot: Option<Slot>,
+    /// The counters go on where those of the agent before ended.
+    goes_on: bool,
+    watch: Arc<Watch>,
+    /// Of the configured path.
+    watched: WatchedFile,
 }
 
 impl RunningStream {
@@ -57,22 +88,87 @@ impl RunningStream {
         id: u64,
         name: &StreamName,
         settings: &StreamSettings,
-        tee: Option<Arc<Tee>>,
+        Surroundings { tee, archivist, store, watch }: Surroundings,
     ) -> io::Result<(RunningStream, Started)> {
         let queue = Arc::new(Queue::new(settings.queue_bytes_max));
-        let file = settings.file.clone();
-        let writer =
-            StreamWriter::new(name.clone(), queue.clone(), FileSystem, file, settings.sync);
-        let writer = writer.closing_when_idle(settings.idle_close);
+        queue.set_on_full(settings.on_full);
+        let goes_by = settings.writer.clone();
+        let writer = StreamWriter::new(name.clone(), queue.clone(), FileSystem, goes_by);
+        let mut writer = writer.with_archivist(archivist).watched_by(watch.clone());
+        let watched = watch.file(&settings.writer.file.path, queue.clone());
         let status = writer.status();
         // Before the writer starts: without a producer it would end.
         let lines = settings.lines.clone();
         let stream = Arc::new(Stream::new(name.clone(), queue.clone(), tee.clone(), lines));
-        let started = writer.start()?;
-        let (name, path) = (name.clone(), settings.file.path.clone());
+        let (name, path) = (name.clone(), settings.writer.file.path.clone());
         let held = Some(stream);
-        let on_demand = settings.idle_close.is_some();
-        Ok((RunningStream { id, name, queue, tee, status, path, held, on_demand }, started))
+        let on_demand = settings.writer.idle_close.is_some();
+        let rotates = settings.writer.rotate.is_some();
+        let slot = store.stream(&name);
+        if let Some(slot) = slot {
+            queue.mirror_pending(slot.pending());
+        }
+        let before = store.before(|before| before.streams.remove(&name));
+        if let Some(counters) = before {
+            queue.count(|now| *now = counters);
+        }
+        let mut waits = false;
+        if let Some(left) = store.before(|before| before.unwritten.remove(&name)) {
+            let lines = left.lines;
+            match restored(left) {
+                Some(unwritten) => {
+                    writer.take_over(unwritten);
+                    waits = true;
+                }
+                None => {
+                    queue.count(|now| now.lines_dropped.crash += lines);
+                    report(&LinesCrashed { stream: &name, lines: &lines });
+                }
+            }
+        }
+        let started = if waits && store.is_untouched() {
+            let store = store.clone();
+            let started = writer.start_after(move || store.wait_until_begun())?;
+            // The start does not wait for what waits for it.
+            Started { opened: oneshot::channel().1, ..started }
+        } else {
+            writer.start()?
+        };
+        let running = RunningStream {
+            id,
+            name,
+            queue,
+            tee,
+            status,
+            path,
+            held,
+            on_demand,
+            rotates,
+            store,
+            slot,
+            goes_on: before.is_some(),
+            watch,
+            watched,
+        };
+        Ok((running, started))
+    }
+
+    /// Counts lines that the agent before had read and not written.
+    pub(super) fn count_crashed(&self, lines: u64, bytes: u64) {
+        self.queue.count(|counters| {
+            counters.lines_in += if self.goes_on { 0 } else { lines };
+            counters.lines_dropped.crash += lines;
+        });
+        let now = clock::now();
+        let lost = Lost { lines, bytes, from: now, to: now };
+        self.queue.tell_gap(Gap { lost, reason: "crash" });
+    }
+
+    /// Its writer has ended: nothing can be lost any more.
+    pub(super) fn end(&self) {
+        if let Some(slot) = self.slot {
+            self.store.release(slot);
+        }
     }
 
     pub(super) fn id(&self) -> u64 {
@@ -105,6 +201,11 @@ impl RunningStream {
         self.on_demand
     }
 
+    /// Whether its file is rotated by us.
+    pub(super) fn rotates(&self) -> bool {
+        self.rotates
+    }
+
     /// Whether it was made on demand, has no file open and nothing to write, and no connection holds
     /// it.
     pub(super) fn is_unused(&self) -> bool {
@@ -122,20 +223,22 @@ impl RunningStream {
         if let Some(stream) = &self.held {
             stream.set_line_settings(settings.lines.clone());
         }
-        self.path.clone_from(&settings.file.path);
-        self.on_demand = settings.idle_close.is_some();
+        let path = &settings.writer.file.path;
+        if self.path != *path {
+            self.watched = self.watch.file(path, self.queue.clone());
+            self.path.clone_from(path);
+        }
+        self.on_demand = settings.writer.idle_close.is_some();
+        self.rotates = settings.writer.rotate.is_some();
         self.queue.set_bytes_max(settings.queue_bytes_max);
-        self.order(Order::Settings {
-            file: settings.file.clone(),
-            sync: settings.sync,
-            idle_close: settings.idle_close,
-        });
+        self.queue.set_on_full(settings.on_full);
+        self.order(Order::Settings(Box::new(settings.writer.clone())));
     }
 
     /// Goes on under this name, if it writes to this file and its writer is still there.
     /// Connections that were accepted before stay as they are.
     pub(super) fn revive(&mut self, name: &StreamName, settings: &StreamSettings) -> bool {
-        if self.path != settings.file.path || !self.queue.add_producer_if_alive() {
+        if self.path != settings.writer.file.path || !self.queue.add_producer_if_alive() {
             return false;
         }
         let (queue, tee) = (self.queue.clone(), self.tee.clone());
@@ -155,6 +258,11 @@ impl RunningStream {
 
     pub(super) fn snapshot(&self) -> Snapshot {
         self.queue.snapshot()
+    }
+
+    /// Lines that are lost, of which nothing in the file tells yet.
+    pub(super) fn untold_lines(&self) -> u64 {
+        self.queue.untold_lines()
     }
 
     pub(super) fn file_status(&self) -> FileStatus {

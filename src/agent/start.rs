@@ -8,10 +8,13 @@ use tokio::sync::{Semaphore, mpsc};
 use super::{Agent, Failure, Notice, Outcome, Phase, descriptors};
 use crate::clock;
 use crate::config::Config;
-use crate::input::{Commons, Inherited, InputKind, Streams};
+use crate::input::{self, Commons, Inherited, InputKind, Streams};
 use crate::limits::START_OPEN_MAX;
 use crate::pipeline::PartialMemory;
 use crate::report::Complaint;
+use crate::store::Store;
+use crate::watch::Watch;
+use crate::writer::archive::archivist::Archivist;
 use crate::writer::tee::{Tee, TeePolicy};
 
 impl Agent {
@@ -20,9 +23,10 @@ impl Agent {
     pub async fn start(
         config: Config,
         inherited: Inherited,
+        store: Store,
         tee: Option<TeePolicy>,
     ) -> Result<Agent, Failure> {
-        let connections_max = descriptors::raise_limit(&config);
+        let room = descriptors::raise_limit(&config);
         // Unbounded, but never longer than the number of inputs and streams.
         let (tell, told) = mpsc::unbounded_channel();
         let (streams, streams_wanted) = Streams::new();
@@ -36,20 +40,24 @@ impl Agent {
             inputs_to_open: BTreeMap::new(),
             closing_inputs: Vec::new(),
             commons: Commons {
-                connections: Arc::new(Semaphore::new(connections_max)),
-                connections_max,
+                connections: Arc::new(Semaphore::new(room.connections)),
+                connections_max: room.connections,
                 memory: PartialMemory::new(config.agent.partial_bytes_max),
                 full_told: Arc::default(),
                 streams,
                 cgroups: Arc::default(),
                 inherited: Arc::new(inherited),
+                store,
             },
+            watch: Watch::start(),
             tee: None,
             tee_is_open: false,
+            archivist: Archivist::default(),
             next_id: 0,
             tell,
             told,
             streams_wanted,
+            streams_max: room.streams,
             full_told: Complaint::default(),
             failed_told: Complaint::default(),
             idle_look_at: None,
@@ -77,7 +85,7 @@ impl Agent {
         let mut opening = Vec::new();
         for (name, settings) in &config.streams {
             let opened = self.add_stream(name, settings).map_err(Failure::system)?;
-            opening.push((settings.file.path.clone(), opened));
+            opening.push((settings.writer.file.path.clone(), opened));
         }
         let deadline = tokio::time::Instant::from_std(clock::instant() + START_OPEN_MAX);
         let mut failures = Vec::new();
@@ -95,6 +103,8 @@ impl Agent {
     /// Opens every input and begins to read. After a failure [`Agent::abandon`] it: a client may
     /// have been quick.
     pub fn open_inputs(&mut self) -> Result<(), Failure> {
+        input::share(self.commons.store.take_buffer());
+        self.write_what_was_left();
         let inputs = std::mem::take(&mut self.inputs_to_open);
         let (stdin, others): (Vec<_>, Vec<_>) =
             inputs.iter().partition(|(_, settings)| settings.kind == InputKind::Stdin);
@@ -109,15 +119,24 @@ impl Agent {
         }
         self.config.inputs = inputs;
         self.tell_unused_descriptors();
+        self.commons.store.begin();
+        self.tell_crashed_lines();
         self.phase = Phase::Running;
         Ok(())
     }
 
     /// Ends an agent that did not come up: what clients have sent is written all the same.
     pub async fn abandon(&mut self) {
+        if self.commons.store.is_untouched() {
+            // Nothing has been read or written yet, and the next agent finds it all.
+            return;
+        }
         self.drain();
         self.stop_reading();
         self.wait_until_drained(START_OPEN_MAX).await;
+        self.leave_unwritten().await;
+        self.stop_archivist();
+        self.hand_over();
         let outcome = self.outcome();
         if !outcome.is_clean() {
             outcome.report();

@@ -19,6 +19,8 @@ pub struct Status {
     pid: u32,
     phase: Phase,
     uptime_seconds: f64,
+    /// Descriptors that systemd could not keep.
+    unstored: u64,
     streams: BTreeMap<String, StreamStatus>,
     inputs: BTreeMap<String, InputStatus>,
 }
@@ -68,11 +70,40 @@ impl Agent {
             pid: process::id(),
             phase: self.phase,
             uptime_seconds: clock::instant().duration_since(self.started_at).as_secs_f64(),
+            unstored: self.commons.store.unstored(),
             streams: streams.map(|s| (s.name().to_string(), stream_status(s))).collect(),
             inputs: (self.inputs.iter())
                 .map(|(name, running)| (name.clone(), input_status(running)))
                 .collect(),
         }
+    }
+}
+
+impl Agent {
+    /// The sums, for people, in one line.
+    pub fn summary(&self) -> String {
+        let (mut written, mut dropped, mut pending, mut stalled) = (0, 0, 0, 0);
+        for running in self.all_streams() {
+            let snapshot = running.snapshot();
+            written += snapshot.counters.lines_written;
+            dropped += snapshot.counters.lines_dropped.sum();
+            pending += snapshot.pending_lines;
+            stalled += usize::from(running.file_status().stalled);
+        }
+        let connections =
+            |running: &RunningInput| running.input.counters().connections.load(Relaxed);
+        let connections: u64 = self.all_inputs().map(connections).sum();
+        let streams = self.streams.len();
+        let mut text =
+            format!("{streams} streams, {connections} connections, {written} lines written");
+        for (count, what) in
+            [(dropped, "dropped"), (pending, "pending"), (stalled as u64, "streams stalled")]
+        {
+            if count > 0 {
+                text += &format!(", {count} {what}");
+            }
+        }
+        text
     }
 }
 

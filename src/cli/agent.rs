@@ -1,7 +1,9 @@
 //! The daemon and pipe mode: everything that runs until it is told to stop.
 
 use std::io::{self, IsTerminal};
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
@@ -16,7 +18,11 @@ use crate::control::{self, Mode};
 use crate::input::Inherited;
 use crate::input::pace::rest_if_due;
 use crate::limits::BLOCKING_THREADS_MAX;
-use crate::report::{AgentStarted, Level, Messages, Panicked, report};
+use crate::report::{
+    AgentStarted, Level, Messages, Panicked, StoreFailed, SupervisorSilent, report,
+};
+use crate::store::{Store, Supervisor};
+use crate::system::inherited_descriptors;
 use crate::writer::tee::TeePolicy;
 use crate::writer::wake;
 
@@ -77,6 +83,7 @@ fn plan(arguments: &Arguments) -> Result<Plan, Exit> {
         config_file: Some(file.to_owned()),
         ends_with_stdin: false,
         control: arguments.control.clone(),
+        supervisor: None,
     };
     Ok(Plan { config: mode.overriding(config), mode, tee: None })
 }
@@ -100,14 +107,40 @@ fn is_piped() -> bool {
 
 fn start_and_run(plan: Plan, signals: Signals) -> Result<Outcome, Failure> {
     // Before anything else is opened that could have its numbers.
-    let inherited = Inherited::take().map_err(|error| {
+    let mut descriptors = inherited_descriptors().map_err(|error| {
         Failure::system(format!("cannot take what systemd has handed over: {error}"))
     })?;
+    let supervisor = Supervisor::of_environment().unwrap_or_else(|error| {
+        report(&SupervisorSilent { error: &error });
+        None
+    });
+    let store = store(&plan, supervisor.clone(), &mut descriptors);
+    let inherited = Inherited::new(descriptors);
     let runtime = runtime().map_err(Failure::system)?;
-    let outcome = runtime.block_on(run_until_stopped(plan, inherited, signals));
+    let plan = Plan { mode: Mode { supervisor, ..plan.mode }, ..plan };
+    let outcome = runtime.block_on(run_until_stopped(plan, inherited, store, signals));
     // Nobody waits for a configuration file on a disk that hangs.
     runtime.shutdown_background();
     outcome
+}
+
+/// Where systemd keeps descriptors for us. It says so itself since version 254; before that the
+/// unit has to.
+fn store(
+    plan: &Plan,
+    supervisor: Option<Arc<Supervisor>>,
+    descriptors: &mut Vec<(String, OwnedFd)>,
+) -> Store {
+    // A filter's life is that of its standard input.
+    let supervisor = supervisor.filter(|_| plan.mode.config_file.is_some());
+    let descriptors_max = std::env::var("FDSTORE").ok().and_then(|count| count.parse().ok());
+    let agent = &plan.config.agent;
+    let slots = agent.connections_max + agent.streams_max;
+    let store = Store::open(supervisor, descriptors_max.unwrap_or(0), descriptors, slots);
+    store.unwrap_or_else(|error| {
+        report(&StoreFailed { error: &error });
+        Store::default()
+    })
 }
 
 fn runtime() -> io::Result<Runtime> {
@@ -126,13 +159,14 @@ fn before_waiting() {
 async fn run_until_stopped(
     plan: Plan,
     inherited: Inherited,
+    store: Store,
     signals: Signals,
 ) -> Result<Outcome, Failure> {
     let settings = plan.config.agent.clone();
     let signals = signals.into_async().map_err(Failure::system)?;
     // Before anything else: a stale one names somebody who must not be signalled.
     let mut pid_file = settings.pid_file.as_deref().map(PidFile::claim).transpose()?;
-    let mut agent = Agent::start(plan.config, inherited, plan.tee).await?;
+    let mut agent = Agent::start(plan.config, inherited, store, plan.tee).await?;
     let requests = match &settings.control {
         Some(path) => control::serve(path).map_err(Failure::of_input)?,
         None => mpsc::channel(1).1,

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::options::{Arguments, Command, from_written, tee_policy};
+use super::options::{Arguments, Command, count, from_written, tee_policy};
 
 /// Looks a variable up.
 type Look<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -32,6 +32,8 @@ pub(super) fn fill(arguments: &mut Arguments, look: Look<'_>) -> Result<(), Stri
     value(&mut arguments.format, "LOGAGENT_FORMAT", look, from_written)?;
     value(&mut arguments.max_line, "LOGAGENT_MAX_LINE", look, from_written)?;
     value(&mut arguments.on_full, "LOGAGENT_ON_FULL", look, from_written)?;
+    value(&mut arguments.rotate_size, "LOGAGENT_ROTATE_SIZE", look, from_written)?;
+    value(&mut arguments.rotate_keep, "LOGAGENT_ROTATE_KEEP", look, count)?;
     if arguments.listen.is_empty()
         && let Some(paths) = given("LOGAGENT_LISTEN", look)
     {
@@ -70,6 +72,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::config::FileBytes;
 
     fn filled(line: &[&str], variables: &[(&str, &str)]) -> Result<Arguments, String> {
         let line = ["logagent"].iter().chain(line);
@@ -97,6 +100,22 @@ mod tests {
         let variables = [("LOGAGENT_OUTPUT", "/a"), ("LOGAGENT_LISTEN", "/x:/y")];
         let arguments = filled(&[], &variables).unwrap();
         assert_eq!(arguments.listen, [PathBuf::from("/x"), PathBuf::from("/y")]);
+    }
+
+    #[test]
+    fn rotation_has_its_variables() {
+        let variables = [
+            ("LOGAGENT_OUTPUT", "/a"),
+            ("LOGAGENT_ROTATE_SIZE", "1MiB"),
+            ("LOGAGENT_ROTATE_KEEP", "3"),
+        ];
+        let arguments = filled(&[], &variables).unwrap();
+        assert_eq!(arguments.rotate_size, Some(FileBytes(1 << 20)));
+        assert_eq!(arguments.rotate_keep, Some(3));
+        let arguments = filled(&["--rotate-keep=5"], &variables).unwrap();
+        assert_eq!(arguments.rotate_keep, Some(5));
+        let error = filled(&["-o", "/a"], &[("LOGAGENT_ROTATE_KEEP", "0")]).unwrap_err();
+        assert_eq!(error, "LOGAGENT_ROTATE_KEEP=0: write a number from 1 to 1000000");
     }
 
     #[test]

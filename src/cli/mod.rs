@@ -1,14 +1,19 @@
 //! The command line: one file a command, and what becomes of it an exit status.
 
 mod agent;
+mod ask;
+mod changes;
 mod check;
 mod environment;
 mod exit;
 mod options;
 mod pipe;
 mod print;
+mod reload;
 mod send;
 mod status;
+mod stop;
+mod tail;
 
 use std::io::{self, Write};
 
@@ -41,7 +46,7 @@ pub fn run(signals: Signals) -> Exit {
             let stream = stream.as_ref();
             send::run(&send::Sending { socket: &socket, stream, timeout }, signals)
         }
-        Some(Command::Status { json }) => status::run(&arguments.control_path(), *json),
+        Some(Command::Ask(what)) => ask::run(what, &arguments.control_path()),
     }
 }
 

@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::ask::Ask;
 use crate::config::{
-    Choice, FormatName, FromWritten, HumanDuration, LineBytes, OnFull, WrongValue, defaults,
+    self, Choice, FileBytes, FormatName, FromWritten, HumanDuration, LineBytes, WrongValue,
+    defaults,
 };
+use crate::limits::CONFIGURED_COUNT_MAX;
 use crate::report::Level;
 use crate::stream_name::StreamName;
+use crate::writer::OnFull;
 use crate::writer::tee::TeePolicy;
 
 /// Where the configuration is if nobody says otherwise.
@@ -18,8 +22,13 @@ const EXAMPLES: &str = "\
 Examples:
   app | logagent -o /var/log/app.log            one file, reopened on SIGUSR2
   app | logagent -o app.log --tee -l app.sock   also to the terminal, and from a socket
+  app | logagent -o app.log --rotate-size 100MiB --rotate-keep 10
+                                                without logrotate
   logagent -c /etc/logagent/logagent.toml       the daemon
   backup-job | logagent send --stream backup    to a running agent
+  logagent reopen                               after a rename: returns when the old files are complete
+  logagent status --watch                       what the agent is doing, every second
+  logagent tail -f web                          a stream's lines as they come, across rotations
   logagent check                                every mistake in the configuration
   logagent print config                         a commented configuration to begin with
 
@@ -66,9 +75,19 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "SIZE", value_parser = from_written::<LineBytes>)]
     pub(super) max_line: Option<LineBytes>,
 
-    /// Pipe mode: what happens while the file takes nothing; "wait" holds the writers back
+    /// Pipe mode: what happens when a full disk has filled the queue: wait (the default) holds the
+    /// writers back, drop-newest and drop-oldest leave lines out, which is told in the file
     #[arg(long, value_name = "POLICY", value_parser = from_written::<Choice<OnFull>>)]
     pub(super) on_full: Option<Choice<OnFull>>,
+
+    /// Pipe mode: before the file is larger than this it becomes an archive,
+    /// FILE-20261121T060000Z, and another one is begun
+    #[arg(long, value_name = "SIZE", value_parser = from_written::<FileBytes>)]
+    pub(super) rotate_size: Option<FileBytes>,
+
+    /// Pipe mode: how many archives are kept; older ones are removed [default: all]
+    #[arg(long, value_name = "NUMBER", value_parser = count)]
+    pub(super) rotate_keep: Option<usize>,
 
     /// Pipe mode: write the process id to FILE
     #[arg(long, value_name = "FILE")]
@@ -117,12 +136,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "TIME", value_parser = from_written::<HumanDuration>)]
         timeout: Option<HumanDuration>,
     },
-    /// Tell what a running agent is doing
-    Status {
-        /// As one JSON object
-        #[arg(long)]
-        json: bool,
-    },
+    #[command(flatten)]
+    Ask(Ask),
 }
 
 /// What can be printed.
@@ -138,9 +153,11 @@ impl Arguments {
         self.config.as_deref()
     }
 
-    /// The control socket to ask at.
+    /// The control socket to ask at: the one that was named, or that of the configuration that was
+    /// named.
     pub(super) fn control_path(&self) -> PathBuf {
-        self.control.clone().unwrap_or_else(|| defaults::CONTROL.into())
+        let configured = || config::control(self.config.as_deref()?);
+        self.control.clone().or_else(configured).unwrap_or_else(|| defaults::CONTROL.into())
     }
 
     /// The first option that has a meaning in pipe mode only, if one was given.
@@ -152,6 +169,8 @@ impl Arguments {
             ("--format", self.format.is_some()),
             ("--max-line", self.max_line.is_some()),
             ("--on-full", self.on_full.is_some()),
+            ("--rotate-size", self.rotate_size.is_some()),
+            ("--rotate-keep", self.rotate_keep.is_some()),
             ("--pid-file", self.pid_file.is_some()),
         ];
         given.into_iter().find(|(_, is_given)| *is_given).map(|(name, _)| name)
@@ -161,6 +180,13 @@ impl Arguments {
 /// Reads a value as the configuration would.
 pub(super) fn from_written<T: FromWritten>(text: &str) -> Result<T, WrongValue> {
     T::from_text(text)
+}
+
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(count) if (1..=CONFIGURED_COUNT_MAX).contains(&count) => Ok(count),
+        _ => Err(format!("write a number from 1 to {CONFIGURED_COUNT_MAX}")),
+    }
 }
 
 pub(super) fn tee_policy(text: &str) -> Result<TeePolicy, String> {

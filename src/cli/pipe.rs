@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf, absolute};
 use nix::sys::stat::{FileStat, SFlag, fstat, major, minor};
 
 use super::options::Arguments;
-use crate::config::{AgentSettings, Choice, Config, LineBytes, defaults};
+use crate::config::{AgentSettings, Choice, Config, FileBytes, LineBytes, defaults};
 use crate::framing::{FRAMINGS, Multiline};
 use crate::input::{InputKind, InputSettings};
 use crate::limits::{QUEUE_LINES_MIN, SOCKET_PATH_BYTES_MAX};
 use crate::routing::Routing;
 use crate::stream_name::StreamName;
-use crate::writer::StreamSettings;
+use crate::writer::{Rotation, StreamSettings};
 
 /// The input that the standard input is.
 pub(super) const STDIN: &str = "stdin";
@@ -88,9 +88,19 @@ fn stream(arguments: &Arguments, file: PathBuf) -> StreamSettings {
     if let Some(Choice(format)) = arguments.format {
         settings.lines.format = defaults::format(format, None);
     }
+    if let Some(Choice(on_full)) = arguments.on_full {
+        settings.on_full = on_full;
+    }
     if let Some(LineBytes(line_bytes_max)) = arguments.max_line {
         settings.lines.line_bytes_max = line_bytes_max;
         settings.queue_bytes_max = settings.queue_bytes_max.max(QUEUE_LINES_MIN * line_bytes_max);
+    }
+    if arguments.rotate_size.is_some() || arguments.rotate_keep.is_some() {
+        settings.writer.rotate = Some(Rotation {
+            bytes_max: arguments.rotate_size.map(|FileBytes(bytes)| bytes),
+            keep_max: arguments.rotate_keep,
+            ..Rotation::default()
+        });
     }
     settings
 }

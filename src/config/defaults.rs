@@ -8,7 +8,7 @@ use crate::limits::{LINE_BYTES_MAX_DEFAULT, QUEUE_BYTES_MAX_DEFAULT};
 use crate::pipeline::{LineSettings, OverLong};
 use crate::place::Place;
 use crate::template::Template;
-use crate::writer::{StreamSettings, SyncPolicy};
+use crate::writer::{OnFull, StreamSettings, WriterSettings};
 
 /// `pid-file` of a configuration file; without one there is none.
 pub const PID_FILE: &str = "/run/logagent/logagent.pid";
@@ -28,10 +28,9 @@ pub const PREFIX: &str = "{time} ";
 /// A stream that is configured by nothing but its file.
 pub fn stream(file: PathBuf) -> StreamSettings {
     StreamSettings {
-        file: Place { path: file, mode: LOG_MODE, owner: None, group: None },
-        sync: SyncPolicy::Never,
-        idle_close: None,
+        writer: WriterSettings::of(Place { path: file, mode: LOG_MODE, owner: None, group: None }),
         queue_bytes_max: QUEUE_BYTES_MAX_DEFAULT,
+        on_full: OnFull::default(),
         lines: LineSettings {
             format: Format::Raw,
             line_bytes_max: LINE_BYTES_MAX_DEFAULT,
@@ -70,6 +69,7 @@ mod tests {
     use crate::config::{Named, check_text};
     use crate::input::InputKind;
     use crate::limits::{LINE_BYTES_MAX_LIMIT, LINE_BYTES_MIN, QUEUE_LINES_MIN};
+    use crate::writer::SyncPolicy;
 
     #[test]
     fn the_first_name_of_a_choice_is_its_default() {
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(format(FormatName::names()[0].1, None), lines.format);
         assert_eq!(OverLong::names()[0].1, lines.over_long);
         assert_eq!(OverLong::default(), lines.over_long);
-        assert_eq!(SyncPolicy::default(), stream("/x".into()).sync);
+        assert_eq!(SyncPolicy::default(), stream("/x".into()).writer.sync);
     }
 
     #[test]

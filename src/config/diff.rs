@@ -21,7 +21,7 @@ use crate::writer::StreamSettings;
 /// A start is the difference from [`Config::default`], which has no inputs and no streams.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diff {
-    /// The agent's new settings, where they changed. `grace` applies at once; any other one only
+    /// The agent's new settings, where they changed. `grace` and `watch` apply at once; any other only
     /// after a restart, which its owner is told.
     pub agent: Option<AgentSettings>,
     /// Streams that are new.

@@ -21,10 +21,10 @@ mod written;
 pub use diff::{Diff, diff};
 pub use load::{check_text, load};
 pub use mistake::Mistake;
-pub use pid_file::pid_file;
+pub use pid_file::{control, pid_file};
 pub use render::render;
 pub use used::{AgentSettings, Config, OnDemand};
 pub use value::{
-    Choice, FormatName, FromWritten, Group, HumanDuration, LineBytes, Mode, Named, OnFull, Size,
-    User, WrongValue,
+    Choice, FileBytes, FormatName, FromWritten, Group, HumanDuration, LineBytes, Mode, Named,
+    Period, Size, User, WrongValue,
 };

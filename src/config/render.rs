@@ -9,7 +9,7 @@ use crate::formatting::Format;
 use crate::input::{InputKind, InputSettings};
 use crate::place::Place;
 use crate::routing::{Allow, Routing, To};
-use crate::writer::{StreamSettings, SyncPolicy};
+use crate::writer::{Rotation, StreamSettings, SyncPolicy, WriterSettings};
 
 /// `config` as a TOML file: every table with every key once, each with a line about it.
 pub fn render(config: &Config) -> String {
@@ -18,14 +18,14 @@ pub fn render(config: &Config) -> String {
     agent(agent_settings, &mut page);
     page.table("defaults");
     page.key("where the file of a stream is that names none", "dir", path_text(&on_demand.dir));
-    page.owner(&on_demand.defaults.file);
+    page.owner(&on_demand.defaults.writer.file);
     stream(&on_demand.defaults, &mut page);
     for (name, settings) in inputs {
         input(name, settings, &mut page);
     }
     for (name, settings) in streams.iter().chain(&on_demand.tables) {
         page.table(&format!("stream.{}", key(name.as_str())));
-        page.place("where its lines are written", "file", &settings.file);
+        page.place("where its lines are written", "file", &settings.writer.file);
         stream(settings, &mut page);
     }
     page.0
@@ -34,7 +34,7 @@ pub fn render(config: &Config) -> String {
 fn agent(settings: &AgentSettings, page: &mut Page) {
     #[rustfmt::skip]
     let AgentSettings {
-        pid_file, control, grace, connections_max, streams_max, partial_bytes_max,
+        pid_file, control, grace, connections_max, streams_max, partial_bytes_max, watch,
     } = settings;
     let path_or_off =
         |path: &Option<std::path::PathBuf>| path.as_deref().map_or_else(|| text(""), path_text);
@@ -47,6 +47,7 @@ fn agent(settings: &AgentSettings, page: &mut Page) {
     page.key("streams at a time, with those that clients make", "max-streams", streams_max);
     let about = "unfinished lines of all connections together";
     page.key(about, "partial-memory", text(Size(*partial_bytes_max)));
+    page.key("whether a changed configuration is noticed and applied", "watch", watch);
 }
 
 fn input(name: &str, settings: &InputSettings, page: &mut Page) {
@@ -98,7 +99,8 @@ fn clients(allow: &Allow, client_names_stream: bool, page: &mut Page) {
 
 /// How lines are written, wherever that is.
 fn stream(settings: &StreamSettings, page: &mut Page) {
-    let StreamSettings { file: _, sync, idle_close: _, queue_bytes_max, lines } = settings;
+    let StreamSettings { writer, queue_bytes_max, on_full, lines } = settings;
+    let WriterSettings { file: _, sync, idle_close: _, rotate } = writer;
     match &lines.format {
         Format::Raw => page.key("lines as they came", "format", text("raw")),
         Format::Stamped { prefix } => {
@@ -115,13 +117,32 @@ fn stream(settings: &StreamSettings, page: &mut Page) {
     page.key("the longest line", "max-line", text(Size(lines.line_bytes_max)));
     page.key("what happens to a longer one", "over-long", text(lines.over_long.name()));
     page.key("bytes accepted and not yet written", "queue", text(Size(*queue_bytes_max)));
-    page.key("what happens when these are used up", "on-full", text("wait"));
+    page.key("what happens when these are used up", "on-full", text(on_full.name()));
     let sync = match sync {
         SyncPolicy::Never => "never".to_owned(),
         SyncPolicy::Reopen => "reopen".to_owned(),
         SyncPolicy::Every(every) => humantime::format_duration(*every).to_string(),
     };
     page.key("when the file is forced to the disk", "sync", text(sync));
+    match rotate {
+        Some(rotate) => page.key("when the file becomes an archive", "rotate", rotation(rotate)),
+        None => page.0 += "# no rotate: that is logrotate's\n",
+    }
+}
+
+/// An inline table.
+fn rotation(rotate: &Rotation) -> String {
+    let Rotation { bytes_max, every, keep_max, keep_bytes_max, compress } = rotate;
+    let size = |bytes: &u64| text(Size(usize::try_from(*bytes).unwrap_or(usize::MAX)));
+    let keys = [
+        ("size", bytes_max.as_ref().map(size)),
+        ("every", every.map(|every| text(humantime::format_duration(every)))),
+        ("keep", keep_max.map(|keep| keep.to_string())),
+        ("keep-size", keep_bytes_max.as_ref().map(size)),
+        ("compress", Some(text(compress.name()))),
+    ];
+    let keys = keys.into_iter().filter_map(|(key, value)| Some(format!("{key} = {}", value?)));
+    format!("{{ {} }}", keys.collect::<Vec<_>>().join(", "))
 }
 
 /// A TOML file in the making.
@@ -214,9 +235,18 @@ mod tests {
              [stream.unknown]\nformat = \"raw\"\n[stream.any]\nformat = \"cri\"\n\
              [stream.b]\nfields = []\n",
         );
+        let rotate = "rotate = { size = \"5MiB\", every = \"36h\", keep = 7, keep-size = \"1GiB\", \
+                      compress = \"gzip\" }";
+        let rendered = check(&format!(
+            "[defaults]\nrotate.every = \"7d\"\n[input.a.stdin]\n[input.b.fifo]\npath = \"/b\"\n\
+             [stream.a]\n{rotate}\n[stream.b]\nrotate = {{}}\n"
+        ));
+        assert!(rendered.contains("\nrotate = { every = \"7days\", compress = \"none\" }\n"));
+        assert!(rendered.contains(&rotate.replace("36h", "1day 12h")), "{rendered}");
+        assert!(rendered.contains("\nrotate = { compress = \"none\" }\n"), "{rendered}");
         check(
             "[agent]\npid-file = \"\"\ncontrol = \"\"\ngrace = \"1m 30s\"\nmax-connections = 7\n\
-             max-streams = 3\npartial-memory = 1000\n\
+             max-streams = 3\npartial-memory = 1000\nwatch = true\n\
              [defaults]\nowner = \"root\"\ngroup = 5\nmode = \"0600\"\nsync = \"reopen\"\n\
              [input.\"a.b@c\".fifo]\npath = \"/run/a \\\"\\\\\\u007F\\u00E4.fifo\"\n\
              mode = \"0600\"\nowner = 1\ngroup = 2\nframing = \"nul\"\n\
@@ -252,7 +282,7 @@ mod tests {
         assert_eq!(
             tables,
             [
-                "[agent] pid-file control grace max-connections max-streams partial-memory",
+                "[agent] pid-file control grace max-connections max-streams partial-memory watch",
                 &format!("[defaults] dir {}", stream("prefix ")),
                 &format!("[input.in.stdin] {reading}"),
                 &format!("[input.sd.systemd] name {reading} client-names-stream"),

@@ -25,6 +25,8 @@ pub struct AgentSettings {
     pub streams_max: usize,
     /// Unfinished lines of all connections together, beyond what each is sure of.
     pub partial_bytes_max: usize,
+    /// Whether a changed configuration file is noticed and applied.
+    pub watch: bool,
 }
 
 /// Without a configuration: no pid file and no control socket.
@@ -37,6 +39,7 @@ impl Default for AgentSettings {
             connections_max: limits::CONNECTIONS_MAX_DEFAULT,
             streams_max: limits::STREAMS_MAX_DEFAULT,
             partial_bytes_max: limits::PARTIAL_BYTES_POOL_DEFAULT,
+            watch: false,
         }
     }
 }
@@ -70,10 +73,10 @@ impl OnDemand {
     pub fn stream(&self, name: &StreamName) -> StreamSettings {
         let mut settings = self.tables.get(name).cloned().unwrap_or_else(|| {
             let mut settings = self.defaults.clone();
-            settings.file.path = self.dir.join(format!("{name}.log"));
+            settings.writer.file.path = self.dir.join(format!("{name}.log"));
             settings
         });
-        settings.idle_close = Some(limits::IDLE_CLOSE);
+        settings.writer.idle_close = Some(limits::IDLE_CLOSE);
         settings
     }
 }

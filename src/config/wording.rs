@@ -164,6 +164,7 @@ pub(super) fn structure(message: &str, path: &[String]) -> String {
     {
         let expected = match last {
             "allow" => "a table such as { unit = [\"myapp@*.service\"] }",
+            "rotate" => "a table such as { size = \"100MiB\", keep = 10 }",
             _ if expected == "a map" => "a table",
             _ => expected,
         };

@@ -11,14 +11,15 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use super::value::{
-    AbsolutePath, Choice, Count, DescriptorName, FormatName, Group, HumanDuration, LineBytes, List,
-    Mode, OnFull, PathOrOff, Size, User, Value,
+    AbsolutePath, Choice, Count, DescriptorName, FileBytes, FormatName, Group, HumanDuration,
+    LineBytes, List, Mode, PathOrOff, Period, Size, User, Value,
 };
 use crate::framing::{Framing, Multiline};
 use crate::pipeline::OverLong;
 use crate::routing::{To, UnitPattern};
 use crate::template::{Placeholder, Template};
-use crate::writer::SyncPolicy;
+use crate::writer::archive::Compress;
+use crate::writer::{OnFull, SyncPolicy};
 
 /// Tables by their names; both have their places.
 pub(super) type Tables<T> = BTreeMap<Spanned<String>, Spanned<T>>;
@@ -68,6 +69,7 @@ pub(super) struct Agent {
     pub(super) max_connections: Option<Value<Count>>,
     pub(super) max_streams: Option<Value<Count>>,
     pub(super) partial_memory: Option<Value<Size>>,
+    pub(super) watch: Option<Value<bool>>,
 }
 
 /// A table that says how streams are written; one key says where.
@@ -89,6 +91,7 @@ macro_rules! stream_table {
             pub(super) queue: Option<Value<Size>>,
             pub(super) on_full: Option<Value<Choice<OnFull>>>,
             pub(super) sync: Option<Value<SyncPolicy>>,
+            pub(super) rotate: Option<Spanned<Table<Rotate>>>,
         }
     };
 }
@@ -101,6 +104,17 @@ stream_table! {
 stream_table! {
     /// `[stream.NAME]`
     Stream, file
+}
+
+/// `rotate`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Rotate {
+    pub(super) size: Option<Value<FileBytes>>,
+    pub(super) every: Option<Value<Period>>,
+    pub(super) keep: Option<Value<Count>>,
+    pub(super) keep_size: Option<Value<FileBytes>>,
+    pub(super) compress: Option<Value<Choice<Compress>>>,
 }
 
 /// `[input.NAME.KIND]`

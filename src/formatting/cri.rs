@@ -3,6 +3,8 @@
 //! The time is RFC 3339 with nanoseconds. The tag is `P` where the line goes on in the next one,
 //! and `F` where it does not. Nothing says here which of two outputs a line was sent to.
 
+use std::time::SystemTime;
+
 use super::segments::{Precision, Segments};
 use super::{About, Clock, Expansion, Formatter, push_line, push_prefixed};
 use crate::line::{Line, LineEnd};
@@ -31,6 +33,10 @@ impl Cri {
 impl Formatter for Cri {
     fn begin(&mut self, clock: Clock) {
         self.prefix.renew(clock);
+    }
+
+    fn begin_at(&mut self, time: SystemTime) {
+        self.prefix.show(time);
     }
 
     fn line(&mut self, line: Line<'_>, out: &mut Vec<u8>) {

@@ -4,6 +4,8 @@
 //! or `line_base64` where its bytes are no UTF-8. Behind a piece of a split line that goes on in
 //! the next object stands `"partial":true`, behind a line that lost its end `"truncated":true`.
 
+use std::time::SystemTime;
+
 use super::json_text::{Entry, PER_BYTE_MAX, push_text};
 use super::record::{self, Record, value_bytes_max};
 use super::segments::{Precision, Segments};
@@ -76,6 +78,10 @@ fn name(field: Placeholder) -> String {
 impl Formatter for Json {
     fn begin(&mut self, clock: Clock) {
         self.fields.renew(clock);
+    }
+
+    fn begin_at(&mut self, time: SystemTime) {
+        self.fields.show(time);
     }
 
     fn line(&mut self, line: Line<'_>, out: &mut Vec<u8>) {

@@ -22,7 +22,7 @@ pub use raw::Raw;
 pub use stamped::Stamped;
 
 use crate::framing::Multiline;
-use crate::line::{Line, LineEnd};
+use crate::line::{Line, LineEnd, Lost};
 use crate::origin::Origin;
 use crate::stream_name::StreamName;
 use crate::template::{Placeholder, Template};
@@ -35,6 +35,11 @@ pub trait Formatter: Send {
     /// Called before the lines of one read, so that what they share is made once.
     fn begin(&mut self, clock: Clock) {
         let _ = clock;
+    }
+
+    /// The same for a line that is of another time than now.
+    fn begin_at(&mut self, time: SystemTime) {
+        let _ = time;
     }
 
     /// Appends one line.
@@ -207,26 +212,20 @@ fn push_prefixed(prefix: &[u8], whole_lines: &[u8], out: &mut Vec<u8>) -> u64 {
 }
 
 /// What is missing from a stream, for the record that stands in its place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// How many lines.
-    pub lines: u64,
-    /// How many bytes of theirs, terminators apart.
-    pub bytes: u64,
-    /// When the first of them was lost.
-    pub from: SystemTime,
-    /// When the last of them was lost.
-    pub to: SystemTime,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap<'a> {
+    /// Which lines.
+    pub lost: Lost,
     /// Why, in a few words.
-    pub reason: &'static str,
+    pub reason: &'a str,
 }
 
-impl Gap {
+impl Gap<'_> {
     /// The gap record's text, a line without its newline.
     pub fn text(&self) -> String {
-        let Gap { lines, bytes, reason, .. } = self;
-        let from = humantime::format_rfc3339_millis(self.from);
-        let to = humantime::format_rfc3339_millis(self.to);
+        let Gap { lost: Lost { lines, bytes, from, to }, reason } = self;
+        let from = humantime::format_rfc3339_millis(*from);
+        let to = humantime::format_rfc3339_millis(*to);
         let mut text = String::new();
         // Writing to a String cannot fail.
         write!(text, "logagent: gap: {lines} lines, {bytes} bytes lost, {from} to {to}: {reason}")
@@ -238,7 +237,7 @@ impl Gap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::GAP_BYTES_MAX;
+    use crate::limits::{GAP_BYTES_MAX, GAP_REASON_BYTES_MAX};
 
     #[test]
     fn room_for_the_input_is_room_for_the_output() {
@@ -259,14 +258,15 @@ mod tests {
     #[test]
     fn the_longest_gap_record_is_within_its_bound() {
         let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_795_240_800_123);
-        let gap = Gap { lines: u64::MAX, bytes: u64::MAX, from: at, to: at, reason: "over-long" };
+        let lost = Lost { lines: u64::MAX, bytes: u64::MAX, from: at, to: at };
+        let gap = Gap { lost, reason: &"x".repeat(GAP_REASON_BYTES_MAX) };
         assert!(gap.text().len() <= GAP_BYTES_MAX);
     }
 
     #[test]
     fn a_gap_record_says_what_when_and_why() {
         let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_795_240_800_123);
-        let gap = Gap { lines: 3, bytes: 90, from: at, to: at, reason: "over-long" };
+        let gap = Gap { lost: Lost { lines: 3, bytes: 90, from: at, to: at }, reason: "over-long" };
         let text = "logagent: gap: 3 lines, 90 bytes lost, 2026-11-21T06:00:00.123Z \
                     to 2026-11-21T06:00:00.123Z: over-long";
         assert_eq!(gap.text(), text);

@@ -95,12 +95,15 @@ impl Segments {
     /// Shows the time of now. A date and a time of day take long to make: within a second only
     /// the digits behind it change.
     pub(super) fn renew(&mut self, clock: Clock) {
-        if self.times_at.is_empty() {
-            return;
+        if !self.times_at.is_empty() {
+            self.show(clock());
         }
-        let now = clock();
+    }
+
+    /// Shows a time.
+    pub(super) fn show(&mut self, time: SystemTime) {
         // RFC 3339 as humantime writes it begins in 1970, too.
-        let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         if self.second != Some(since_1970.as_secs()) {
             self.fill(SystemTime::UNIX_EPOCH + since_1970);
             self.second = Some(since_1970.as_secs());

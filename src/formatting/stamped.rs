@@ -1,5 +1,7 @@
 //! `stamped`: a prefix before each line, the time of receipt for example.
 
+use std::time::SystemTime;
+
 use super::record::{self, Record, value_bytes_max};
 use super::segments::{Precision, Segments};
 use super::{About, Clock, Expansion, Formatter, push_each, push_line, push_prefixed};
@@ -51,6 +53,10 @@ fn prefix(template: &Template, about: &About<'_>) -> Segments {
 impl Formatter for Stamped {
     fn begin(&mut self, clock: Clock) {
         self.prefix.renew(clock);
+    }
+
+    fn begin_at(&mut self, time: SystemTime) {
+        self.prefix.show(time);
     }
 
     fn line(&mut self, line: Line<'_>, out: &mut Vec<u8>) {

@@ -7,6 +7,7 @@
 mod newline;
 mod nul;
 mod octet_counting;
+mod position;
 mod syslog;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod tests;
 pub use newline::Newline;
 pub use nul::Nul;
 pub use octet_counting::OctetCounting;
+pub use position::{Part, Position};
 pub use syslog::Syslog;
 
 /// What the first bytes of an input are.
@@ -56,6 +58,16 @@ pub trait Framer: Send {
     /// Whether the next byte begins a record, as far as the framer has seen one.
     fn is_between_records(&self) -> bool {
         true
+    }
+
+    /// Where it is, for one that goes on there.
+    fn position(&self) -> Position {
+        Position::default()
+    }
+
+    /// Goes on at another one's position, with the bytes of the record that are still to come.
+    fn go_on_at(&mut self, position: Position) {
+        let _ = position;
     }
 
     /// Whether records end here as lines do in a file, with exactly one newline, so that bytes that

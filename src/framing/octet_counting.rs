@@ -4,7 +4,7 @@
 //! record, for the rest of the connection. A count is wrong that has no digit, begins with a zero,
 //! has no space behind its digits, or is over [`OCTET_COUNT_MAX`].
 
-use super::{Framer, Multiline, Newline, Piece, Then, up_to};
+use super::{Framer, Multiline, Newline, Part, Piece, Position, Then, up_to};
 use crate::limits::OCTET_COUNT_MAX;
 
 /// Records with their length before them.
@@ -85,6 +85,25 @@ impl Framer for OctetCounting {
 
     fn is_between_records(&self) -> bool {
         !matches!(self.state, State::Record(_))
+    }
+
+    fn position(&self) -> Position {
+        let (part, number) = match self.state {
+            State::Count(count) => (Part::Count, count),
+            State::Record(left) => (Part::Counted, left),
+            State::Lines => (Part::Text, 0),
+        };
+        Position { part, number, ..Position::default() }
+    }
+
+    fn go_on_at(&mut self, Position { part, number, .. }: Position) {
+        self.state = match part {
+            Part::Counted => State::Record(number.clamp(1, OCTET_COUNT_MAX)),
+            Part::Text => State::Lines,
+            Part::Plain | Part::Count | Part::CountEnded => {
+                State::Count(number.min(OCTET_COUNT_MAX))
+            }
+        };
     }
 
     fn whole_lines_bytes(&self, input: &[u8]) -> usize {

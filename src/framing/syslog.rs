@@ -7,7 +7,8 @@
 //! counted begins like none, is an error, told once a connection. No byte is left out for it.
 
 use super::octet_counting::{counted, longer};
-use super::{Framer, Multiline, Piece, Then, up_to};
+use super::{Framer, Multiline, Part, Piece, Position, Then, up_to};
+use crate::limits::OCTET_COUNT_MAX;
 
 /// Records of syslog senders.
 #[derive(Debug)]
@@ -117,5 +118,30 @@ impl Framer for Syslog {
 
     fn is_between_records(&self) -> bool {
         matches!(self.state, State::Between)
+    }
+
+    fn position(&self) -> Position {
+        let (part, number) = match self.state {
+            State::Between => (Part::Plain, 0),
+            State::Count(count) => (Part::Count, count),
+            State::CountEnded(count) => (Part::CountEnded, count),
+            State::Counted(left) => (Part::Counted, left),
+            State::Text => (Part::Text, 0),
+        };
+        let Syslog { behind_counted, error_told, .. } = *self;
+        Position { part, number, behind_counted, error_told }
+    }
+
+    fn go_on_at(&mut self, position: Position) {
+        let Position { part, number, behind_counted, error_told } = position;
+        let number = number.clamp(1, OCTET_COUNT_MAX);
+        self.state = match part {
+            Part::Plain => State::Between,
+            Part::Count => State::Count(number),
+            Part::CountEnded => State::CountEnded(number),
+            Part::Counted => State::Counted(number),
+            Part::Text => State::Text,
+        };
+        (self.behind_counted, self.error_told) = (behind_counted, error_told);
     }
 }

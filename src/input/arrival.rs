@@ -14,6 +14,7 @@ use crate::limits::{HANDSHAKE_BYTES_MAX, MOVING_LOOKS_MAX, MOVING_PAUSE};
 use crate::origin::{Cgroups, Origin, Peer};
 use crate::routing::handshake::{self, Handshake};
 use crate::routing::{NoName, Routing};
+use crate::store::{Kept, Record, Slot, Whose};
 use crate::stream_name::StreamName;
 use crate::writer::stream::Stream;
 
@@ -26,35 +27,95 @@ pub(super) struct Route {
     pub(super) stream: Option<Arc<Stream>>,
 }
 
+/// When a connection came.
+pub(super) enum Came {
+    /// Just now.
+    Now,
+    /// To the agent before.
+    Before(Option<Whose>, Record),
+}
+
+impl Came {
+    /// What was read of its first line.
+    pub(super) fn begun(self) -> Vec<u8> {
+        match self {
+            Came::Before(_, Record::GoesOn(unfinished)) => unfinished.bytes,
+            Came::Before(_, Record::Crashed(_)) | Came::Now => Vec::new(),
+        }
+    }
+}
+
 /// A way into the stream that `peer` feeds; none where he may not.
+///
+/// What was read of the first line and is in no connection yet is in `begun`.
 pub(super) async fn receive(
     peer: Peer,
     client: &OwnedReadHalf,
     route: Route,
-    intake: &Arc<Intake>,
+    kept: &mut Kept,
+    begun: &mut Begun,
 ) -> io::Result<Option<Connection>> {
+    let intake = begun.intake.clone();
+    let intake = &intake;
     let origin = settled_origin(peer, &intake.commons.cgroups).await;
     let Route { records, routing, stream } = route;
     if !routing.allow.takes(&origin) {
         intake.refuse(&origin);
         return Ok(None);
     }
-    let mut begun = Begun { bytes: Vec::new(), intake };
     let named = match (routing.client_names_stream, records.borders) {
         (false, _) => None,
-        (true, Borders::None) => read_name(client, &mut begun).await?,
+        (true, Borders::None) => read_name(client, begun).await?,
         (true, Borders::Packets) => packets::read_name(client).await?,
     };
+    let is_named = named.is_some();
     let stream = match (named, stream) {
         (None, Some(stream)) => stream,
         (None, None) => stream_of(routing.to.stream(&origin), &origin, intake).await,
         (Some(named), _) => stream_of(named, &origin, intake).await,
     };
-    let mut connection = Connection::new(records, Arc::new(origin), stream, intake);
-    if !begun.bytes.is_empty() {
-        connection.push(&begun.bytes);
+    if is_named && records.borders == Borders::Packets {
+        packets::take_name(client)?;
+    }
+    let origin = Arc::new(origin);
+    let slot = enter(kept, &intake.input, &stream, &origin);
+    let mut connection = Connection::new(records, origin, stream, intake).in_slot(slot);
+    // The line that names the stream is kept until now: whoever waits for it may be left.
+    let bytes = begun.take();
+    if !is_named && !bytes.is_empty() {
+        connection.push(&bytes);
     }
     Ok(Some(connection))
+}
+
+/// A way on for a connection whose stream and sender are known.
+pub(super) async fn go_on(
+    whose: Whose,
+    record: Record,
+    route: Route,
+    kept: &mut Kept,
+    intake: &Arc<Intake>,
+) -> Connection {
+    let stream = match route.stream {
+        Some(stream) => stream,
+        None => intake.commons.streams.get(&whose.stream).await,
+    };
+    let origin = Arc::new(whose.origin);
+    let slot = enter(kept, &intake.input, &stream, &origin);
+    let mut connection = Connection::new(route.records, origin, stream, intake).in_slot(slot);
+    // It was counted by the agent before.
+    intake.counters.connections_total.fetch_sub(1, Relaxed);
+    connection.go_on(record);
+    connection
+}
+
+/// Notes for a crash whose connection it is.
+fn enter(kept: &mut Kept, input: &str, stream: &Stream, origin: &Arc<Origin>) -> Option<Slot> {
+    if !kept.is_kept() {
+        return None;
+    }
+    let (input, stream, origin) = (input.to_owned(), stream.name().clone(), (**origin).clone());
+    kept.enter(Whose { input, stream, origin })
 }
 
 /// A way into the stream of what is left of senders that nobody can tell.
@@ -100,14 +161,15 @@ async fn settled_origin(peer: Peer, cgroups: &Cgroups) -> Origin {
 /// here: whatever is behind that line, or is a line of its own, waits in the socket.
 async fn read_name(
     client: &OwnedReadHalf,
-    begun: &mut Begun<'_>,
+    begun: &mut Begun,
 ) -> io::Result<Option<Result<StreamName, NoName>>> {
     loop {
         let start = begun.bytes.len();
         let mut bytes = [0; HANDSHAKE_BYTES_MAX];
-        bytes[..start].copy_from_slice(&begun.bytes);
+        // What the agent before has left may be another line, of any length.
+        let Some(room) = bytes.get_mut(..start) else { return Ok(None) };
+        room.copy_from_slice(&begun.bytes);
         if let Handshake::Line { stream, .. } = handshake::read(&begun.bytes) {
-            begun.clear();
             return Ok(Some(stream.map_err(|(name, error)| NoName::wrong(&name, error))));
         }
         client.readable().await?;
@@ -130,25 +192,32 @@ async fn read_name(
 }
 
 /// The beginning of a line that was read, and is in no connection yet.
-struct Begun<'a> {
+pub(super) struct Begun {
     bytes: Vec<u8>,
-    intake: &'a Intake,
+    intake: Arc<Intake>,
 }
 
-impl Begun<'_> {
+impl Begun {
+    pub(super) fn new(bytes: &[u8], intake: &Arc<Intake>) -> Begun {
+        let mut begun = Begun { bytes: Vec::new(), intake: intake.clone() };
+        begun.add(bytes);
+        begun
+    }
+
     fn add(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         self.intake.counters.partial_bytes.fetch_add(bytes.len() as u64, Relaxed);
     }
 
-    fn clear(&mut self) {
+    pub(super) fn take(&mut self) -> Vec<u8> {
         let bytes = std::mem::take(&mut self.bytes);
         self.intake.counters.partial_bytes.fetch_sub(bytes.len() as u64, Relaxed);
+        bytes
     }
 }
 
-impl Drop for Begun<'_> {
+impl Drop for Begun {
     fn drop(&mut self) {
-        self.clear();
+        self.take();
     }
 }

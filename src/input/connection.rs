@@ -7,7 +7,8 @@ use super::intake::Intake;
 use super::packets::Packets;
 use crate::framing::Records;
 use crate::origin::Origin;
-use crate::pipeline::{Accepted, Pipeline};
+use crate::pipeline::{Accepted, Pipeline, Unfinished};
+use crate::store::{Crashed, Record, Slot};
 use crate::writer::stream::Stream;
 
 /// Holds its stream open until it is dropped.
@@ -20,6 +21,8 @@ pub(super) struct Connection {
     intake: Arc<Intake>,
     /// What the counters have of our unfinished line.
     partial_bytes: u64,
+    /// Where a crash would find how far we are.
+    slot: Option<Slot>,
 }
 
 impl Connection {
@@ -35,7 +38,59 @@ impl Connection {
         intake.counters.connections.fetch_add(1, Relaxed);
         intake.counters.connections_total.fetch_add(1, Relaxed);
         let intake = intake.clone();
-        Connection { stream, records, pipeline, generation, intake, partial_bytes: 0 }
+        let (partial_bytes, slot) = (0, None);
+        Connection { stream, records, pipeline, generation, intake, partial_bytes, slot }
+    }
+
+    /// The same, for a connection that outlives the agent.
+    pub(super) fn in_slot(mut self, slot: Option<Slot>) -> Connection {
+        self.slot = slot;
+        self
+    }
+
+    /// Goes on with what the agent before has begun.
+    pub(super) fn go_on(&mut self, record: Record) {
+        match record {
+            Record::GoesOn(unfinished) => {
+                let accepted = self.stream.go_on(&mut self.pipeline, unfinished);
+                self.count(accepted);
+                // Before anything more is read there may be a crash.
+                note(self.slot, &self.pipeline);
+            }
+            Record::Crashed(Crashed { inside, read, packets }) => {
+                if let Some(position) = inside {
+                    self.pipeline.go_on_in_lost(position);
+                }
+                if packets > 0 {
+                    self.stream.count_crashed(packets);
+                }
+                self.push(&read);
+            }
+        }
+    }
+
+    /// Something is about to be read.
+    pub(super) fn begin_read(&self) {
+        if let Some(slot) = self.slot {
+            slot.begin_read();
+        }
+    }
+
+    /// So many packets were received, or are just now, and not pushed.
+    pub(super) fn count_packets(&self, packets: usize) {
+        if let Some(slot) = self.slot {
+            slot.count_packets(packets);
+        }
+    }
+
+    /// Whether reads are to go where they outlive a crash.
+    pub(super) fn outlives_crash(&self) -> bool {
+        self.slot.is_some()
+    }
+
+    /// What the next agent needs to go on with the present record.
+    pub(super) fn unfinished(&self) -> Unfinished {
+        self.pipeline.unfinished()
     }
 
     /// How much may be read now; 0 where it must wait for room.
@@ -74,7 +129,8 @@ impl Connection {
     /// Takes what was read.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.adopt_changes();
-        let accepted = self.stream.push(&mut self.pipeline, bytes);
+        let slot = self.slot;
+        let accepted = self.stream.push(&mut self.pipeline, bytes, |pipeline| note(slot, pipeline));
         self.count(accepted);
     }
 
@@ -82,7 +138,9 @@ impl Connection {
     pub(super) fn push_packets(&mut self, packets: &mut Packets) {
         self.adopt_changes();
         let (bytes, ends) = (packets.bytes(), packets.ends());
-        let accepted = self.stream.push_packets(&mut self.pipeline, bytes, ends);
+        let (slot, pipeline) = (self.slot, &mut self.pipeline);
+        let note = |pipeline: &Pipeline| note(slot, pipeline);
+        let accepted = self.stream.push_packets(pipeline, bytes, ends, note);
         self.count(accepted);
         self.count_cut(packets);
     }
@@ -107,7 +165,7 @@ impl Connection {
     /// Whether [`Connection::read_in_place`] may be used for a read of at most `bytes_max`.
     pub(super) fn reads_in_place(&mut self, bytes_max: usize) -> bool {
         self.adopt_changes();
-        self.pipeline.reads_in_place(bytes_max)
+        self.slot.is_none() && self.pipeline.reads_in_place(bytes_max)
     }
 
     /// Takes what `read` appends to the memory it is given; `read` must not wait.
@@ -136,13 +194,20 @@ impl Connection {
             counters.partial_bytes.fetch_add(change, Relaxed);
             self.partial_bytes = partial_bytes;
         }
-        counters.read(accepted.bytes, accepted.lines + accepted.lines_over_long);
+        counters.read(accepted.bytes, accepted.lines + accepted.lines_left_out());
         if accepted.memory_short > 0 {
             self.intake.memory_is_short(self.stream.name());
         }
         if accepted.framing_errors > 0 {
             self.intake.count_senseless(self.records.framing.name, accepted.framing_errors);
         }
+    }
+}
+
+/// Notes for a crash how far a connection is read.
+fn note(slot: Option<Slot>, pipeline: &Pipeline) {
+    if let Some(slot) = slot {
+        slot.end_read(pipeline.is_inside_record(), pipeline.position());
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use nix::fcntl::OFlag;
@@ -22,6 +23,7 @@ use crate::descriptor::enlarge_pipe;
 use crate::framing::Borders;
 use crate::limits::{PIPE_BYTES, RESTED_PIPE_BYTES_MIN};
 use crate::place::Place;
+use crate::store::path_of;
 use crate::system::unread_bytes;
 use crate::writer::disk::kind_name;
 use crate::writer::stream::Stream;
@@ -31,28 +33,45 @@ pub(super) struct Fifo {
     pipe: Arc<Receiver>,
     plan: watch::Sender<Plan>,
     made_by: MadeBy,
+    /// Where it is.
+    path: Option<PathBuf>,
 }
 
 /// Opens the FIFO at `place`, and makes it if it is missing.
 pub(super) fn open(place: &Place, opening: Opening<'_>) -> Result<Fifo, OpenError> {
-    read(open_or_make(place)?, MadeBy::Us, opening)
+    let store = opening.intake.commons.store.clone();
+    let file = match store.take_place(&place.path) {
+        Some(left) => File::from(left),
+        None => open_or_make(place)?,
+    };
+    store.keep_place(&place.path, &file);
+    read(file, MadeBy::Us, opening)
 }
 
 /// Reads a FIFO that is open for reading and writing, and does not block.
 pub(super) fn read(file: File, made_by: MadeBy, opening: Opening<'_>) -> Result<Fifo, OpenError> {
     let stream = opening.only_stream()?;
     let Opening { name, settings, intake, alive, .. } = opening;
+    let path = path_of(&file);
     let pipe_bytes = enlarge_pipe(file.as_fd(), PIPE_BYTES).unwrap_or(PIPE_BYTES);
     let pipe = Receiver::from_file_unchecked(file);
     let pipe = Arc::new(pipe.map_err(OpenError::of(name, "cannot read the FIFO"))?);
     let records = settings.records(Borders::None);
     let (plan, plans) = watch::channel(Plan::Read(records, stream.clone()));
     let (reader, taker) = (Reader { pipe: pipe.clone(), pipe_bytes }, intake.clone());
+    let following = plan::follow((records, stream), plans, taker, path.as_deref(), reader);
     tokio::spawn(async move {
-        plan::follow((records, stream), plans, taker, reader).await;
+        following.await;
         drop(alive);
     });
-    Ok(Fifo { intake, pipe, plan, made_by })
+    Ok(Fifo { intake, pipe, plan, made_by, path })
+}
+
+impl Fifo {
+    /// Whether whoever is started next reads on where we end.
+    fn outlives_agent(&self) -> bool {
+        self.made_by == MadeBy::Systemd || self.intake.commons.store.is_on()
+    }
 }
 
 fn open_or_make(place: &Place) -> Result<File, OpenError> {
@@ -107,10 +126,11 @@ impl plan::Reader for Reader {
             read = read_pipe(&self.pipe, connection, may_rest) => return read,
         }
         loop {
-            let ends = matches!(*plans.borrow_and_update(), Plan::End);
+            let ends = plans.borrow_and_update().is_end();
             if ends {
                 // What is in the pipe was written for us; what is not there yet will not come.
-                return read_rest(&self.pipe, connection, self.pipe_bytes as usize).await;
+                let (bytes_max, is_left) = (self.pipe_bytes as usize, plans.borrow().is_left());
+                return read_rest(&self.pipe, connection, bytes_max, is_left).await;
             }
             if !connection.is_inside_record() {
                 return Ok(());
@@ -146,20 +166,33 @@ impl Input for Fifo {
     /// There must never be two readers of one pipe: they would share its lines out.
     fn take_back(&mut self, settings: &InputSettings, stream: Option<&Arc<Stream>>) -> bool {
         let Some(stream) = stream.cloned() else { return false };
-        self.plan.send(Plan::Read(settings.records(Borders::None), stream)).is_ok()
+        let taken = self.plan.send(Plan::Read(settings.records(Borders::None), stream)).is_ok();
+        if let (true, MadeBy::Us, Some(path)) = (taken, self.made_by, &self.path) {
+            self.intake.commons.store.keep_place(path, &*self.pipe);
+        }
+        taken
     }
 
     fn close(&mut self) {
         self.plan.send_replace(Plan::End);
+        if let Some(path) = &self.path {
+            self.intake.commons.store.forget_place(path);
+        }
     }
 
     fn drain(&mut self) {
-        self.close();
+        // One that was removed already ends here.
+        let is_removed = self.plan.borrow().is_end();
+        if self.outlives_agent() && !is_removed {
+            self.plan.send_replace(Plan::Leave);
+        } else {
+            self.plan.send_replace(Plan::End);
+        }
     }
 
     /// What comes after the last read stays in the pipe, for as long as a writer has it open.
     fn unread_bytes(&self) -> u64 {
-        let left = matches!(*self.plan.borrow(), Plan::End) || self.made_by == MadeBy::Systemd;
+        let left = self.plan.borrow().is_end() || self.outlives_agent();
         if left { 0 } else { unread_bytes(&*self.pipe) }
     }
 }

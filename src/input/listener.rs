@@ -5,30 +5,38 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::arrival::{self, Route};
+use super::arrival::{self, Begun, Came, Route};
+use super::caught::{self, Fell, caught};
 use super::found_file::FoundFile;
 use super::intake::Intake;
+use super::leave::{Leave, NEVER};
+use super::reading::Ended;
 use super::socket::{self, Bound, Connections, InTheWay};
-use super::{Alive, Input, InputSettings, MadeBy, OpenError, Opening, packets, reading};
+use super::{Alive, Input, InputSettings, MadeBy, OpenError, Opening, headroom, packets, reading};
 use crate::clock;
 use crate::counters::InputCounters;
 use crate::framing::Borders;
 use crate::limits::{ACCEPT_RETRY_MAX, ACCEPT_RETRY_MIN};
 use crate::origin::Peer;
+use crate::pipeline::Unfinished;
 use crate::place::Place;
 use crate::report::{
     AcceptFailed, Complaint, ConnectionFailed, ConnectionsFull, StaleSocketReplaced, report,
 };
+use crate::store::{Kept, Record, StoredConnection, path_of};
 use crate::system::unread_bytes;
+use crate::writer::retry::Falls;
 use crate::writer::stream::Stream;
 
 pub(super) struct ListenerInput {
@@ -44,6 +52,10 @@ struct Shared {
     /// Where the next connection goes; nowhere once nothing more is accepted.
     route: Mutex<Option<Route>>,
     open: Mutex<Open>,
+    /// Asks connections that systemd keeps to leave off.
+    leave: Leave,
+    /// Where it listens.
+    path: Option<PathBuf>,
     /// A regular file that was in the way, while it is read and after.
     found: Mutex<Option<Arc<File>>>,
 }
@@ -54,7 +66,8 @@ struct Shared {
 struct Open {
     draining: bool,
     next_id: u64,
-    write_halves: HashMap<u64, OwnedWriteHalf>,
+    /// Whether systemd keeps it, beside each.
+    write_halves: HashMap<u64, (OwnedWriteHalf, bool)>,
 }
 
 /// Listens at `place`.
@@ -63,8 +76,13 @@ pub(super) fn open(
     connections: Connections,
     opening: Opening<'_>,
 ) -> Result<ListenerInput, OpenError> {
+    let store = opening.intake.commons.store.clone();
     let Bound { socket, replaced_stale, found_file } =
-        socket::listen_at(place, connections, InTheWay::TakeFile)?;
+        match socket::listening_already(place, connections, &store)? {
+            Some(socket) => Bound { socket, replaced_stale: false, found_file: None },
+            None => socket::listen_at(place, connections, InTheWay::TakeFile)?,
+        };
+    store.keep_place(&place.path, &socket);
     if replaced_stale {
         report(&StaleSocketReplaced { input: &opening.name, path: &place.path.display() });
     }
@@ -89,6 +107,7 @@ pub(super) fn accept(
     opening: Opening<'_>,
 ) -> Result<ListenerInput, OpenError> {
     let Opening { name, settings, intake, stream, alive } = opening;
+    let path = path_of(&listener);
     let listener = UnixListener::from_std(listener);
     let listener = listener.map_err(OpenError::of(name, "cannot watch the socket"))?;
     let shared = Arc::new(Shared {
@@ -97,9 +116,12 @@ pub(super) fn accept(
         connections,
         route: Mutex::new(Some(route(connections, settings, stream))),
         open: Mutex::default(),
+        leave: Leave::new(),
+        path,
         found: Mutex::default(),
     });
     let stop_listening = CancellationToken::new();
+    shared.clone().go_on(&alive);
     tokio::spawn(shared.clone().listen(listener, stop_listening.clone(), alive));
     Ok(ListenerInput { shared, stop_listening })
 }
@@ -134,43 +156,66 @@ impl Shared {
         stop: CancellationToken,
         alive: Alive,
     ) {
+        let (mut complaint, mut falls) = (Complaint::default(), Falls::default());
+        let held = loop {
+            let accepting = self.accept_until(&stop, &listener, &alive, &mut complaint);
+            match caught(accepting).await {
+                Ok(held) => break held,
+                // The client that it had in hand has seen its connection end.
+                Err(Fell) => tokio::time::sleep(caught::pause(&mut falls)).await,
+            }
+        };
+        if let Err(error) = self.accept_rest(listener, held, &alive).await {
+            self.complain(&error, ACCEPT_RETRY_MIN, &mut complaint);
+        }
+        self.route.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Accepts clients until it is to stop. Returns the one that then waits for its permit.
+    async fn accept_until(
+        self: &Arc<Self>,
+        stop: &CancellationToken,
+        listener: &UnixListener,
+        alive: &Alive,
+        complaint: &mut Complaint,
+    ) -> Option<UnixStream> {
         let mut pause = ACCEPT_RETRY_MIN;
-        let mut complaint = Complaint::default();
-        let mut held = None;
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = stop.cancelled() => return None,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((client, _)) => {
                     pause = ACCEPT_RETRY_MIN;
+                    let fits = headroom::leaves_enough(&client);
+                    if !fits {
+                        self.complain(&Errno::EMFILE.into(), pause, complaint);
+                    }
                     // An idle listener holds no permit; this client waits for one, and those
                     // behind it in the backlog.
+                    let admitted = async {
+                        let moved = if fits { None } else { Some(headroom::moved(&client).await) };
+                        (self.permit().await, moved)
+                    };
                     tokio::select! {
                         biased;
-                        permit = self.permit() => {
+                        (permit, moved) = admitted => {
+                            let client = moved.unwrap_or(client);
                             self.clone().serve(client, permit, alive.clone());
                         }
-                        () = stop.cancelled() => {
-                            held = Some(client);
-                            break;
-                        }
+                        () = stop.cancelled() => return Some(client),
                     }
                 }
                 Err(error) => {
-                    self.complain(&error, pause, &mut complaint);
+                    self.complain(&error, pause, complaint);
                     // Out of descriptors or memory: those who are connected go on meanwhile.
                     tokio::time::sleep(pause).await;
                     pause = (2 * pause).min(ACCEPT_RETRY_MAX);
                 }
             }
         }
-        if let Err(error) = self.accept_rest(listener, held, &alive).await {
-            self.complain(&error, pause, &mut complaint);
-        }
-        self.route.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     async fn permit(&self) -> OwnedSemaphorePermit {
@@ -197,15 +242,16 @@ impl Shared {
         held: Option<UnixStream>,
         alive: &Alive,
     ) -> io::Result<()> {
-        if self.made_by == MadeBy::Us {
+        // Those that wait to be accepted are whoever's systemd starts next.
+        let outlives = self.made_by == MadeBy::Systemd || self.leave.is_asked();
+        if !outlives {
             shutdown_read(&listener)?;
         }
         if let Some(client) = held {
             let permit = self.permit().await;
             self.clone().serve(client, permit, alive.clone());
         }
-        if self.made_by == MadeBy::Systemd {
-            // Those that wait to be accepted are whoever's systemd starts next.
+        if outlives {
             return Ok(());
         }
         // Off the runtime: a listener that was shut down is readable for ever, so that waiting for
@@ -235,50 +281,129 @@ impl Shared {
     }
 
     fn serve(self: Arc<Self>, client: UnixStream, permit: OwnedSemaphorePermit, alive: Alive) {
+        // At once: the agent may crash any moment.
+        let kept = self.intake.commons.store.keep_connection(&client);
+        self.spawn(client, kept, Came::Now, permit, alive);
+    }
+
+    /// Goes on with the connections of the agent before.
+    fn go_on(self: Arc<Self>, alive: &Alive) {
+        let store = &self.intake.commons.store;
+        let Some(path) = self.path.as_deref().filter(|_| store.is_on()) else { return };
+        for StoredConnection { descriptor, key, whose, record, .. } in
+            store.take_connections_at(path, self.connections.kind())
+        {
+            let mut kept = store.kept_already(key);
+            // It may have to wait for others to end.
+            if let Some(slot) = whose.clone().and_then(|whose| kept.enter(whose)) {
+                record.note(slot);
+            }
+            let client = net::UnixStream::from(descriptor);
+            let client = client.set_nonblocking(true).and_then(|()| UnixStream::from_std(client));
+            match client {
+                Ok(client) => {
+                    let (shared, alive) = (self.clone(), alive.clone());
+                    tokio::spawn(async move {
+                        let permit = tokio::select! {
+                            biased;
+                            permit = shared.permit() => permit,
+                            () = shared.leave.asked() => {
+                                match record {
+                                    Record::GoesOn(unfinished) => kept.leave(unfinished),
+                                    Record::Crashed(_) => kept.leave_as_entered(),
+                                };
+                                return;
+                            }
+                        };
+                        shared.spawn(client, kept, Came::Before(whose, record), permit, alive);
+                    });
+                }
+                Err(error) => {
+                    report(&ConnectionFailed { input: &self.intake.input, error: &error });
+                }
+            }
+        }
+    }
+
+    fn spawn(
+        self: Arc<Self>,
+        client: UnixStream,
+        mut kept: Kept,
+        came: Came,
+        permit: OwnedSemaphorePermit,
+        alive: Alive,
+    ) {
         let Some(route) = self.route() else { return };
         // At once: it may end any moment.
         let peer = Peer::of(&client);
-        let (read_half, write_half) = client.into_split();
-        let registered = self.clone().register(write_half);
+        let (mut read_half, write_half) = client.into_split();
+        let registered = self.clone().register(write_half, kept.is_kept());
         tokio::spawn(async move {
-            registered.shared.read(peer, read_half, route).await;
-            drop((registered, permit, alive));
+            let read = self.read_to_end((peer, came), &mut read_half, route, &mut kept).await;
+            if let Err(error) = read {
+                report(&ConnectionFailed { input: &self.intake.input, error: &error });
+            }
+            if kept.is_kept() {
+                // As long as somebody else has it, closing it tells the peer nothing.
+                end_reading(read_half.as_ref());
+            }
+            drop((registered, kept, permit, alive));
         });
-    }
-
-    async fn read(&self, peer: Peer, mut client: OwnedReadHalf, route: Route) {
-        if let Err(error) = self.read_to_end(peer, &mut client, route).await {
-            report(&ConnectionFailed { input: &self.intake.input, error: &error });
-        }
     }
 
     async fn read_to_end(
         &self,
-        peer: Peer,
+        (peer, came): (Peer, Came),
         client: &mut OwnedReadHalf,
         route: Route,
+        kept: &mut Kept,
     ) -> io::Result<()> {
+        let leave = if kept.is_kept() { &self.leave } else { &NEVER };
         if self.connections == Connections::Seqpacket {
             packets::tell_ends(client.as_ref())?;
         }
-        let received = arrival::receive(peer, client, route, &self.intake).await?;
-        let Some(mut connection) = received else { return Ok(()) };
-        let read = match self.connections {
-            Connections::Stream => reading::read_to_end(client, &mut connection).await,
-            Connections::Seqpacket => packets::read_to_end(client, &mut connection).await,
+        let mut connection = match came {
+            Came::Before(Some(whose), record) => {
+                arrival::go_on(whose, record, route, kept, &self.intake).await
+            }
+            came => {
+                let mut begun = Begun::new(&came.begun(), &self.intake);
+                let received = tokio::select! {
+                    biased;
+                    received = arrival::receive(peer, client, route, kept, &mut begun) => {
+                        Some(received?)
+                    }
+                    () = leave.asked() => None,
+                };
+                match received {
+                    Some(Some(connection)) => connection,
+                    Some(None) => return Ok(()),
+                    None => {
+                        kept.leave(Unfinished::of_bytes(begun.take()));
+                        return Ok(());
+                    }
+                }
+            }
         };
+        let ended = match self.connections {
+            Connections::Stream => reading::read_to_end(client, &mut connection, leave).await,
+            Connections::Seqpacket => packets::read_to_end(client, &mut connection, leave).await,
+        };
+        if matches!(ended, Ok(Ended::Left)) && kept.leave(connection.unfinished()) {
+            return Ok(());
+        }
         connection.finish();
-        read
+        ended.map(drop)
     }
 
-    fn register(self: Arc<Self>, write_half: OwnedWriteHalf) -> Registered {
+    fn register(self: Arc<Self>, write_half: OwnedWriteHalf, is_kept: bool) -> Registered {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.draining {
-            end_reading(&write_half);
+        if open.draining && !is_kept {
+            end_reading(write_half.as_ref());
         }
         open.next_id += 1;
         let id = open.next_id;
-        open.write_halves.insert(id, write_half);
+        open.write_halves.insert(id, (write_half, is_kept));
         drop(open);
         Registered { shared: self, id }
     }
@@ -293,7 +418,11 @@ struct Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         let mut open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(write_half) = open.write_halves.remove(&self.id) {
+        if let Some((write_half, is_kept)) = open.write_halves.remove(&self.id) {
+            if is_kept && std::thread::panicking() {
+                // As long as somebody else has it, closing it tells the peer nothing.
+                end_reading(write_half.as_ref());
+            }
             // Without a shutdown before the close: only then does a client that has not been read
             // to its end see a reset connection instead of an end.
             write_half.forget();
@@ -303,9 +432,9 @@ impl Drop for Registered {
 
 /// The client's next write fails, and what it wrote before is still read: the reader then sees the
 /// end (shutdown(2)).
-fn end_reading(connection: &OwnedWriteHalf) {
+fn end_reading(connection: &UnixStream) {
     // It fails only where the client has gone already.
-    shutdown_read(connection.as_ref()).unwrap_or_default();
+    shutdown_read(connection).unwrap_or_default();
 }
 
 fn shutdown_read(socket: impl AsFd) -> nix::Result<()> {
@@ -333,19 +462,27 @@ impl Input for ListenerInput {
 
     fn close(&mut self) {
         self.stop_listening.cancel();
+        if let Some(path) = &self.shared.path {
+            self.shared.intake.commons.store.forget_place(path);
+        }
     }
 
     fn drain(&mut self) {
-        self.close();
+        if self.shared.intake.commons.store.is_on() {
+            self.shared.leave.ask();
+        }
+        self.stop_listening.cancel();
         let mut open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.draining = true;
-        open.write_halves.values().for_each(end_reading);
+        let ended = open.write_halves.values().filter(|(_, is_kept)| !is_kept);
+        ended.for_each(|(write_half, _)| end_reading(write_half.as_ref()));
     }
 
     fn unread_bytes(&self) -> u64 {
         let open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let connections: u64 =
-            open.write_halves.values().map(|connection| unread_bytes(connection.as_ref())).sum();
+        // What waits in one that systemd keeps is the next agent's.
+        let ours = open.write_halves.values().filter(|(_, is_kept)| !is_kept);
+        let connections: u64 = ours.map(|(connection, _)| unread_bytes(connection.as_ref())).sum();
         let found = self.shared.found.lock().unwrap_or_else(PoisonError::into_inner);
         connections + found.as_ref().map_or(0, |file| unread_bytes(&**file))
     }

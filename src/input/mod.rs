@@ -4,10 +4,13 @@
 //! A new kind is one file, a variant of [`InputKind`] and its row in [`open`].
 
 mod arrival;
+mod caught;
 mod connection;
 mod fifo;
 mod found_file;
+mod headroom;
 mod intake;
+mod leave;
 mod listener;
 pub mod pace;
 mod packets;
@@ -29,6 +32,7 @@ use intake::Intake;
 use socket::Connections;
 use tokio::sync::{Semaphore, oneshot};
 
+pub use reading::share;
 pub use settings::{InputKind, InputSettings};
 pub use streams::{StreamWanted, Streams};
 pub use systemd::Inherited;
@@ -37,6 +41,7 @@ use crate::counters::InputCounters;
 use crate::origin::Cgroups;
 use crate::pipeline::PartialMemory;
 use crate::report::Complaint;
+use crate::store::Store;
 use crate::stream_name::StreamName;
 use crate::writer::stream::Stream;
 
@@ -129,6 +134,8 @@ pub struct Commons {
     pub cgroups: Arc<Cgroups>,
     /// What systemd has handed over.
     pub inherited: Arc<Inherited>,
+    /// What outlives the agent, if anything does.
+    pub store: Store,
 }
 
 impl Commons {

@@ -1,15 +1,20 @@
 //! Packets: records with borders of their own, of seqpacket and datagram sockets (unix(7)).
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd};
+use std::pin::pin;
+use std::task::Poll;
 
 use nix::sys::socket::{MsgFlags, recv, recvmsg, setsockopt, sockopt};
 use tokio::io::Interest;
 use tokio::net::unix::OwnedReadHalf;
 
 use super::connection::Connection;
+use super::leave::{Leave, wake_by};
 use super::pace;
+use super::reading::Ended;
 use crate::limits::{
     HANDSHAKE_BYTES_MAX, PACKET_BUFFER_KEPT_MAX, PACKET_BYTES_MAX, PACKETS_PER_READ_MAX,
     READ_BYTES_MAX, READ_BYTES_MIN,
@@ -112,10 +117,15 @@ impl Packets {
 
     /// Receives datagrams until there are enough for one go, or none waits, which is an error of the
     /// kind `WouldBlock` however many have come.
-    pub(super) fn receive_datagrams(&mut self, socket: &impl AsRawFd) -> io::Result<()> {
+    pub(super) fn receive_datagrams(
+        &mut self,
+        socket: &impl AsRawFd,
+        connection: &Connection,
+    ) -> io::Result<()> {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
         self.reserve(self.bytes_kept_max);
         while !self.is_full() {
+            connection.count_packets(self.ends.len() + 1);
             match recv(socket.as_raw_fd(), self.room(), flags) {
                 Ok(length) => self.add(length),
                 Err(nix::Error::EINTR) => {}
@@ -154,20 +164,40 @@ pub(super) fn tell_ends(client: &impl AsFd) -> io::Result<()> {
     setsockopt(client, sockopt::PassCred, &true).map_err(io::Error::from)
 }
 
-/// Reads a seqpacket `client` to its end. May be dropped at any await: what was read is in the
-/// queue, but for the rest of a packet that was too large for it.
+/// Reads a seqpacket `client` to its end, or until it is to be left. May be dropped at any await:
+/// what was read is in the queue, but for the rest of a packet that was too large for it.
 pub(super) async fn read_to_end(
     client: &OwnedReadHalf,
     connection: &mut Connection,
-) -> io::Result<()> {
+    leave: &Leave,
+) -> io::Result<Ended> {
+    let mut asked = pin!(leave.asked());
+    wake_by(asked.as_mut()).await;
+    // What waits when it is to be left: whoever always has more must not hold up the end.
+    let mut rest = None;
     loop {
-        client.readable().await?;
+        let readable = poll_fn(|cx| match leave.is_asked() {
+            true => Poll::Ready(Ok(false)),
+            false => client.as_ref().poll_read_ready(cx).map_ok(|()| true),
+        });
+        let is_left = !readable.await?;
+        if is_left && *rest.get_or_insert_with(|| unread_bytes(client.as_ref())) == 0 {
+            return Ok(Ended::Left);
+        }
         match read_some(client, connection)? {
+            Read::End => return Ok(Ended::End),
+            // Nothing waits any more, or there is no room for it.
+            Read::Some | Read::NoRoom | Read::Large if is_left => return Ok(Ended::Left),
             Read::Some => {}
-            Read::Full => give_way().await,
-            Read::NoRoom => connection.wait_for_room().await,
+            Read::Full(length) => {
+                rest = rest.map(|rest| rest.saturating_sub(length.max(1) as u64));
+                give_way().await;
+            }
+            Read::NoRoom => tokio::select! {
+                () = connection.wait_for_room() => {}
+                () = leave.asked() => {}
+            },
             Read::Large => read_large(client, connection).await?,
-            Read::End => return Ok(()),
         }
     }
 }
@@ -175,8 +205,8 @@ pub(super) async fn read_to_end(
 enum Read {
     /// What there was.
     Some,
-    /// Perhaps more is waiting.
-    Full,
+    /// So many bytes, and perhaps more is waiting.
+    Full(usize),
     /// Nothing, since the queue has no room.
     NoRoom,
     /// Nothing, since the next packet's lines may not fit the queue in one go.
@@ -206,6 +236,7 @@ fn read_some(client: &OwnedReadHalf, connection: &mut Connection) -> io::Result<
         packets.reserve(usize::try_from(expected).unwrap_or(usize::MAX).min(PACKET_BYTES_MAX));
         // While bytes wait, nothing that is read is the end; behind them it may be. What has come since
         // they were counted may be of any size.
+        connection.count_packets(1);
         let mut received =
             if waiting > 0 { receive_waiting(client, packets)? } else { receive(client, packets)? };
         while received == Received::Packet
@@ -213,16 +244,21 @@ fn read_some(client: &OwnedReadHalf, connection: &mut Connection) -> io::Result<
             && (packets.length() as u64) < waiting
             && !packets.is_full()
         {
+            connection.count_packets(packets.ends.len() + 1);
             received = receive_waiting(client, packets)?;
         }
-        if !packets.ends.is_empty() {
+        if packets.ends.is_empty() {
+            connection.count_packets(0);
+        } else {
             pace::count_read(packets.length().max(1));
             connection.push_packets(packets);
         }
         Ok(match received {
             Received::End => Read::End,
             Received::Nothing => Read::Some,
-            Received::Packet if next_packet_bytes(client)?.is_some() => Read::Full,
+            Received::Packet if next_packet_bytes(client)?.is_some() => {
+                Read::Full(packets.length())
+            }
             Received::Packet => Read::Some,
         })
     })
@@ -236,9 +272,11 @@ async fn read_large(client: &OwnedReadHalf, connection: &mut Connection) -> io::
     let mut packets = Packets::default();
     let bytes = next_packet_bytes(client)?.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(0));
     packets.reserve(bytes.min(PACKET_BYTES_MAX));
+    connection.count_packets(1);
     if receive(client, &mut packets)? == Received::Packet {
         push_in_parts(&mut packets, connection).await;
     }
+    connection.count_packets(0);
     drop(turn);
     Ok(())
 }
@@ -246,7 +284,8 @@ async fn read_large(client: &OwnedReadHalf, connection: &mut Connection) -> io::
 /// Pushes packets as the queue has room for them.
 pub(super) async fn push_in_parts(packets: &mut Packets, connection: &mut Connection) {
     let mut start = 0;
-    for end in packets.ends() {
+    for (before, end) in packets.ends().iter().enumerate() {
+        connection.count_packets(packets.ends().len() - before);
         let mut rest = connection.trimmed(&packets.bytes()[start..*end]);
         start = *end;
         loop {
@@ -311,8 +350,8 @@ fn unless_blocked<T>(
     }
 }
 
-/// The stream that the first packet of a seqpacket client names, if it does; else the packet stays
-/// where it is.
+/// The stream that the first packet of a seqpacket client names, if it does. The packet stays where
+/// it is: [`take_name`] takes it away.
 pub(super) async fn read_name(
     client: &OwnedReadHalf,
 ) -> io::Result<Option<Result<StreamName, NoName>>> {
@@ -337,11 +376,16 @@ pub(super) async fn read_name(
     match handshake::read(&first[..=line]) {
         // Nothing may stand behind it.
         Handshake::Line { taken_bytes, stream } if taken_bytes == line + 1 => {
-            recv(fd, &mut [], MsgFlags::MSG_DONTWAIT)?;
             Ok(Some(stream.map_err(|(name, error)| NoName::wrong(&name, error))))
         }
         _ => Ok(None),
     }
+}
+
+/// Takes the packet that names the stream, once there is that stream.
+pub(super) fn take_name(client: &OwnedReadHalf) -> io::Result<()> {
+    recv(client.as_ref().as_raw_fd(), &mut [], MsgFlags::MSG_DONTWAIT)?;
+    Ok(())
 }
 
 /// Looks at what waits, and leaves it there; none where nothing does.

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen,
+    socket, sockopt,
 };
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, Uid, chown};
@@ -19,6 +20,7 @@ use super::OpenError;
 use crate::clock;
 use crate::limits::BACKLOG;
 use crate::place::Place;
+use crate::store::Store;
 use crate::writer::disk::kind_name;
 
 /// A socket that is bound, and what was found at its path.
@@ -50,21 +52,55 @@ pub enum Connections {
     Seqpacket,
 }
 
+impl Connections {
+    pub(super) fn kind(self) -> SockType {
+        match self {
+            Connections::Stream => SockType::Stream,
+            Connections::Seqpacket => SockType::SeqPacket,
+        }
+    }
+}
+
 /// Listens at `place`.
 pub fn listen_at(
     place: &Place,
     connections: Connections,
     in_the_way: InTheWay,
 ) -> Result<Bound<UnixListener>, OpenError> {
-    let kind = match connections {
-        Connections::Stream => SockType::Stream,
-        Connections::Seqpacket => SockType::SeqPacket,
-    };
-    let Bound { socket, replaced_stale, found_file } = bound_at(place, kind, in_the_way)?;
+    let Bound { socket, replaced_stale, found_file } =
+        bound_at(place, connections.kind(), in_the_way)?;
     let listening = Backlog::new(BACKLOG).and_then(|backlog| listen(&socket, backlog));
     let listening = listening.map_err(io::Error::from);
     listening.map_err(OpenError::io(&place.path, "cannot listen at the socket"))?;
     Ok(Bound { socket: UnixListener::from(socket), replaced_stale, found_file })
+}
+
+/// The socket that the agent before has left at `place`, if it is of that kind. Whoever connected
+/// meanwhile waits in it.
+pub fn listening_already(
+    place: &Place,
+    connections: Connections,
+    store: &Store,
+) -> Result<Option<UnixListener>, OpenError> {
+    let Some(socket) = left_at(place, connections.kind(), store)? else { return Ok(None) };
+    Ok(Some(UnixListener::from(socket)))
+}
+
+/// The same for datagrams.
+pub fn receiving_already(place: &Place, store: &Store) -> Result<Option<UnixDatagram>, OpenError> {
+    Ok(left_at(place, SockType::Datagram, store)?.map(UnixDatagram::from))
+}
+
+fn left_at(place: &Place, wanted: SockType, store: &Store) -> Result<Option<OwnedFd>, OpenError> {
+    let Some(socket) = store.take_place(&place.path) else { return Ok(None) };
+    if getsockopt(&socket, sockopt::SockType) != Ok(wanted) {
+        // Ours, and as long as systemd keeps it, it looks like somebody else's.
+        store.forget_place(&place.path);
+        fs::remove_file(&place.path).unwrap_or_default();
+        return Ok(None);
+    }
+    set_access(place).map_err(OpenError::io(&place.path, "cannot set its owner and mode"))?;
+    Ok(Some(socket))
 }
 
 /// Receives datagrams at `place`.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
+use super::caught::{self, caught_now};
 use super::connection::Connection;
 use super::intake::Intake;
 use super::reading::read_until_stopped;
@@ -17,6 +18,7 @@ use crate::counters::InputCounters;
 use crate::framing::Borders;
 use crate::report::{InputEnded, ReadFailed, report};
 use crate::system::unread_bytes;
+use crate::writer::retry::Falls;
 use crate::writer::stream::Stream;
 
 /// Held by the thread that reads: there is one standard input, and a reload may take it from one
@@ -41,7 +43,19 @@ pub(super) fn open(opening: Opening<'_>) -> Result<Stdin, OpenError> {
     let started = thread.spawn(move || {
         let _reader = READER.lock().unwrap_or_else(PoisonError::into_inner);
         let stdin = io::stdin();
-        match read_until_stopped(stdin.as_fd(), stopped.as_fd(), &mut connection) {
+        let mut falls = Falls::default();
+        let outcome = loop {
+            let read = || read_until_stopped(stdin.as_fd(), stopped.as_fd(), &mut connection);
+            if let Ok(outcome) = caught_now(read) {
+                break outcome;
+            }
+            let next = Connection::new(records, Arc::default(), connection.stream(), &counted);
+            let fallen = std::mem::replace(&mut connection, next);
+            // What it had read of a line is a line, if it still knows.
+            caught_now(|| fallen.finish()).unwrap_or_default();
+            std::thread::sleep(caught::pause(&mut falls));
+        };
+        match outcome {
             Ok(()) => report(&InputEnded { input: &counted.input }),
             Err(error) => {
                 counted.counters.failed.store(true, Relaxed);

@@ -17,7 +17,6 @@ use super::intake::Intake;
 use super::socket::Connections;
 use super::{Input, InputSettings, MadeBy, OpenError, Opening, fifo, listener, unix_datagram};
 use crate::counters::InputCounters;
-use crate::system;
 use crate::writer::stream::Stream;
 
 /// What systemd has handed over.
@@ -27,10 +26,9 @@ pub struct Inherited {
 }
 
 impl Inherited {
-    /// What it has handed over to this process, if anything.
-    pub fn take() -> io::Result<Inherited> {
-        let descriptors = system::inherited_descriptors()?;
-        Ok(Inherited { descriptors })
+    /// Descriptors with their names.
+    pub fn new(descriptors: Vec<(String, OwnedFd)>) -> Inherited {
+        Inherited { descriptors }
     }
 
     /// The names, each once.

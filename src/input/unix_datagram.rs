@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::unix::net;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use nix::sys::socket::{Shutdown, shutdown};
@@ -16,9 +17,10 @@ use super::plan::{self, Plan};
 use super::{Input, InputSettings, MadeBy, OpenError, Opening, pace, socket};
 use crate::counters::InputCounters;
 use crate::framing::{Borders, Records};
-use crate::limits::DATAGRAMS_WAITING_FEW;
+use crate::limits::{DATAGRAMS_LEFT_MAX, DATAGRAMS_WAITING_FEW};
 use crate::place::Place;
 use crate::report::{DatagramsFew, StaleSocketReplaced, report};
+use crate::store::path_of;
 use crate::system::unread_bytes;
 use crate::writer::stream::Stream;
 
@@ -27,14 +29,24 @@ pub(super) struct UnixDatagramInput {
     socket: Arc<UnixDatagram>,
     plan: watch::Sender<Plan>,
     made_by: MadeBy,
+    /// Where it is bound.
+    path: Option<PathBuf>,
 }
 
 /// Binds a socket at `place`.
 pub(super) fn open(place: &Place, opening: Opening<'_>) -> Result<UnixDatagramInput, OpenError> {
-    let socket::Bound { socket, replaced_stale, .. } = socket::receive_at(place)?;
-    if replaced_stale {
-        report(&StaleSocketReplaced { input: &opening.name, path: &place.path.display() });
-    }
+    let store = opening.intake.commons.store.clone();
+    let socket = match socket::receiving_already(place, &store)? {
+        Some(socket) => socket,
+        None => {
+            let socket::Bound { socket, replaced_stale, .. } = socket::receive_at(place)?;
+            if replaced_stale {
+                report(&StaleSocketReplaced { input: &opening.name, path: &place.path.display() });
+            }
+            socket
+        }
+    };
+    store.keep_place(&place.path, &socket);
     read(socket, MadeBy::Us, opening)
 }
 
@@ -46,17 +58,19 @@ pub(super) fn read(
 ) -> Result<UnixDatagramInput, OpenError> {
     let stream = opening.only_stream()?;
     let Opening { name, settings, intake, alive, .. } = opening;
+    let path = path_of(&socket);
     let watched = UnixDatagram::from_std(socket);
     let socket = Arc::new(watched.map_err(OpenError::of(name, "cannot watch the socket"))?);
     tell_if_few(name);
     let records = records(settings);
     let (plan, plans) = watch::channel(Plan::Read(records, stream.clone()));
     let (reader, taker) = (Reader::new(socket.clone()), intake.clone());
+    let following = plan::follow((records, stream), plans, taker, path.as_deref(), reader);
     tokio::spawn(async move {
-        plan::follow((records, stream), plans, taker, reader).await;
+        following.await;
         drop(alive);
     });
-    Ok(UnixDatagramInput { intake, socket, plan, made_by })
+    Ok(UnixDatagramInput { intake, socket, plan, made_by, path })
 }
 
 fn records(settings: &InputSettings) -> Records {
@@ -90,12 +104,18 @@ impl Reader {
         self.socket.readable().await
     }
 
-    /// Reads what waits.
-    async fn read_rest(&mut self, connection: &mut Connection) -> io::Result<()> {
+    /// Reads what waits; of what is left to the next agent no more than a socket may hold, and
+    /// only where there is room.
+    async fn read_rest(&mut self, connection: &mut Connection, is_left: bool) -> io::Result<()> {
+        let mut taken = 0;
         loop {
+            if is_left && (taken >= DATAGRAMS_LEFT_MAX || connection.read_bytes_max() == 0) {
+                return Ok(());
+            }
             self.packets.clear();
             // Past the runtime, which may not have heard of the last ones yet.
-            let received = self.packets.receive_datagrams(&self.socket);
+            let received = self.packets.receive_datagrams(&self.socket, connection);
+            taken += self.packets.ends().len();
             if self.push(received, connection).await? == More::No {
                 return Ok(());
             }
@@ -108,8 +128,9 @@ impl Reader {
         self.packets.clear();
         let socket = self.socket.as_ref();
         // Through the runtime, so that it takes note where nothing waits any more.
-        let received =
-            socket.try_io(Interest::READABLE, || self.packets.receive_datagrams(&self.socket));
+        let received = socket.try_io(Interest::READABLE, || {
+            self.packets.receive_datagrams(&self.socket, connection)
+        });
         self.push(received, connection).await
     }
 
@@ -131,6 +152,8 @@ impl Reader {
             } else {
                 push_in_parts(&mut self.packets, connection).await;
             }
+        } else {
+            connection.count_packets(0);
         }
         Ok(more)
     }
@@ -148,8 +171,13 @@ impl plan::Reader for Reader {
                 biased;
                 changed = plans.changed() => {
                     // Its sender is gone only with everything else.
-                    let ends = changed.is_err() || matches!(*plans.borrow(), Plan::End);
-                    return if ends { self.read_rest(connection).await } else { Ok(()) };
+                    let ends = changed.is_err() || plans.borrow().is_end();
+                    return if ends {
+                        let is_left = plans.borrow().is_left();
+                        self.read_rest(connection, is_left).await
+                    } else {
+                        Ok(())
+                    };
                 }
                 ready = self.ready(connection) => ready?,
             }
@@ -201,17 +229,22 @@ impl Input for UnixDatagramInput {
             shutdown(fd, Shutdown::Read).unwrap_or_default();
         }
         self.plan.send_replace(Plan::End);
+        if let Some(path) = &self.path {
+            self.intake.commons.store.forget_place(path);
+        }
     }
 
     fn drain(&mut self) {
-        self.close();
+        if self.intake.commons.store.is_on() {
+            self.plan.send_replace(Plan::Leave);
+        } else {
+            self.close();
+        }
     }
 
     fn unread_bytes(&self) -> u64 {
-        match self.made_by {
-            MadeBy::Us => unread_bytes(&*self.socket),
-            // What is left waits for whoever systemd starts next.
-            MadeBy::Systemd => 0,
-        }
+        // What is left in one that outlives us waits for whoever systemd starts next.
+        let outlives = self.made_by == MadeBy::Systemd || self.intake.commons.store.is_on();
+        if outlives { 0 } else { unread_bytes(&*self.socket) }
     }
 }

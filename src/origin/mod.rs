@@ -6,6 +6,8 @@ mod unit;
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 pub use cgroups::Cgroups;
 pub use peer::Peer;
 pub use unit::Unit;
@@ -14,7 +16,7 @@ use crate::accounts;
 use crate::template::Placeholder;
 
 /// Who sends, as it was when the connection was accepted. What could not be found out is absent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The process that connected.
     pub pid: Option<u32>,

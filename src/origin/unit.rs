@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A unit's name, `myapp@2.service`: letters, digits and `:-_.\@`, at most 255 bytes, with a known
 /// type (systemd.unit(5)).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Unit(Box<str>);
 
 /// The types of units that have cgroups.
@@ -70,6 +73,20 @@ impl Unit {
 
     fn stem(&self) -> &str {
         self.0.rsplit_once('.').map_or(&self.0, |(stem, _)| stem)
+    }
+}
+
+impl From<Unit> for String {
+    fn from(unit: Unit) -> String {
+        unit.0.into()
+    }
+}
+
+impl TryFrom<String> for Unit {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Unit, &'static str> {
+        Unit::named(&name).ok_or("no unit has such a name")
     }
 }
 

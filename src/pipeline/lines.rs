@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::partial::{Partial, PartialMemory};
 use super::{Accepted, LineSettings, OverLong};
 use crate::block::Block;
 use crate::formatting::{Clock, Expansion, Formatter, Gap};
-use crate::framing::Framer;
+use crate::framing::{Framer, Part, Position};
 use crate::limits::{GAP_BYTES_MAX, PARTIAL_BYTES_SURE};
-use crate::line::{Line, LineEnd, character_boundary};
+use crate::line::{Line, LineEnd, Lost, character_boundary};
 
 /// Where lines go, and what is told of them.
 pub(super) struct Out<'a> {
@@ -18,10 +20,41 @@ pub(super) struct Out<'a> {
     pub(super) accepted: &'a mut Accepted,
 }
 
+/// What is needed to go on with a record in another process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Unfinished {
+    /// The bytes of its line; kept apart.
+    #[serde(skip)]
+    pub bytes: Vec<u8>,
+    /// How many they are.
+    pub length: usize,
+    /// Where in its records the framing is.
+    pub position: Position,
+    progress: Progress,
+    inside_record: bool,
+}
+
+impl Unfinished {
+    /// An ordinary line that has begun with `bytes`.
+    pub fn of_bytes(bytes: Vec<u8>) -> Unfinished {
+        Unfinished { length: bytes.len(), bytes, ..Unfinished::default() }
+    }
+
+    /// Whether a record has begun that has not ended.
+    pub fn is_inside_record(&self) -> bool {
+        let counted = matches!(self.position.part, Part::CountEnded | Part::Counted);
+        let in_line = !self.bytes.is_empty() || self.progress != Progress::Ordinary;
+        counted || in_line || self.inside_record
+    }
+}
+
 /// Where in an over-long line the next byte is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Progress {
     /// In a line that is not over-long so far.
+    #[default]
     Ordinary,
     /// Behind a piece that stands in the file already.
     Split,
@@ -29,6 +62,9 @@ enum Progress {
     Truncated,
     /// In a line that is left out; so many bytes of it have been seen.
     Dropped(u64),
+    /// In a line that is left out since a crash took its beginning; so many bytes of the rest have
+    /// been seen.
+    Lost(u64),
 }
 
 /// The present line, and what becomes of lines.
@@ -78,6 +114,22 @@ impl Lines {
 
     pub(super) fn partial(&mut self) -> &mut Partial {
         &mut self.partial
+    }
+
+    pub(super) fn unfinished(&self, position: Position) -> Unfinished {
+        let bytes = self.partial.bytes().to_vec();
+        let (progress, inside_record) = (self.progress, self.inside_record);
+        Unfinished { length: bytes.len(), bytes, position, progress, inside_record }
+    }
+
+    pub(super) fn go_on(&mut self, unfinished: Unfinished, out: &mut Out<'_>) {
+        (self.progress, self.inside_record) = (unfinished.progress, unfinished.inside_record);
+        self.take(&unfinished.bytes, out);
+    }
+
+    /// The beginning of the present line is lost, and so is the rest.
+    pub(super) fn lose(&mut self) {
+        self.progress = Progress::Lost(0);
     }
 
     /// Whether a line has begun that has not ended, or lines of a record that has not.
@@ -178,7 +230,7 @@ impl Lines {
 
     /// Takes what is over `max-line` of the line together with `bytes`; the rest is returned.
     fn within_limit<'a>(&mut self, mut bytes: &'a [u8], out: &mut Out<'_>) -> &'a [u8] {
-        if let Progress::Dropped(seen) = &mut self.progress {
+        if let Progress::Dropped(seen) | Progress::Lost(seen) = &mut self.progress {
             *seen += bytes.len() as u64;
             bytes = &[];
         } else if self.progress == Progress::Truncated {
@@ -231,7 +283,14 @@ impl Lines {
         let progress = std::mem::replace(&mut self.progress, Progress::Ordinary);
         match progress {
             Progress::Truncated => {}
-            Progress::Dropped(bytes) => self.append_gap(bytes, out),
+            Progress::Dropped(bytes) => {
+                out.accepted.lines_over_long += 1;
+                self.append_gap(bytes, "over-long", out);
+            }
+            Progress::Lost(bytes) => {
+                out.accepted.lines_crashed += 1;
+                self.append_gap(bytes, "crash", out);
+            }
             Progress::Ordinary | Progress::Split => {
                 out.accepted.lines += 1;
                 let continues = progress == Progress::Split || self.inside_record;
@@ -249,16 +308,15 @@ impl Lines {
     }
 
     /// Appends what stands for a line of so many bytes that was left out.
-    fn append_gap(&mut self, bytes: u64, out: &mut Out<'_>) {
-        out.accepted.lines_over_long += 1;
+    fn append_gap(&mut self, bytes: u64, reason: &'static str, out: &mut Out<'_>) {
         out.accepted.gap_records += 1;
         let now = (out.clock)();
-        let gap = Gap { lines: 1, bytes, from: now, to: now, reason: "over-long" };
-        let (formatter, text) = (&mut self.formatter, gap.text());
+        let lost = Lost { lines: 1, bytes, from: now, to: now };
+        let (formatter, text) = (&mut self.formatter, Gap { lost, reason }.text());
         let (bytes, end) = (text.as_bytes(), LineEnd::Terminator);
         let line = Line { bytes, end, continues: self.inside_record };
         // A gap record is in none of the counts of lines, so it is no line of the block.
-        out.block.append_record(|block| formatter.line(line, block));
+        out.block.append_record(lost, |block| formatter.line(line, block));
     }
 }
 

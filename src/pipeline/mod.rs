@@ -9,13 +9,14 @@ mod settings;
 
 use std::sync::Arc;
 
+pub use lines::Unfinished;
 use lines::{Lines, Out};
 pub use partial::PartialMemory;
 pub use settings::{LineSettings, OverLong};
 
 use crate::block::Block;
 use crate::formatting::{About, Clock, Expansion, Formatter};
-use crate::framing::{Framer, Multiline, Records, Then};
+use crate::framing::{Framer, Multiline, Part, Position, Records, Then};
 use crate::line::newlines;
 use crate::origin::Origin;
 use crate::stream_name::StreamName;
@@ -33,6 +34,8 @@ pub struct Accepted {
     pub lines_truncated: u64,
     /// Over-long lines left out.
     pub lines_over_long: u64,
+    /// Lines of which a crash took the beginning; the rest is left out.
+    pub lines_crashed: u64,
     /// Gap records appended to the block.
     pub gap_records: u64,
     /// Lines split before `max-line` because the memory for unfinished lines was used up; these
@@ -40,6 +43,13 @@ pub struct Accepted {
     pub memory_short: u64,
     /// Places where an octet count made no sense; what came from there on went by terminators.
     pub framing_errors: u64,
+}
+
+impl Accepted {
+    /// Lines that were accepted and left out.
+    pub fn lines_left_out(&self) -> u64 {
+        self.lines_over_long + self.lines_crashed
+    }
 }
 
 /// One connection's bytes on their way into a block.
@@ -67,6 +77,38 @@ impl Pipeline {
         let keeps_bytes = keeps_bytes(framer.as_deref(), &*formatter);
         let lines = Lines::new(formatter, settings, memory);
         Pipeline { records, framer, origin, lines, keeps_bytes }
+    }
+
+    /// What is needed to go on with the present record in another process.
+    pub fn unfinished(&self) -> Unfinished {
+        self.lines.unfinished(self.position())
+    }
+
+    /// Where in its records the framing is.
+    pub fn position(&self) -> Position {
+        self.framer.as_ref().map_or_else(Position::default, |framer| framer.position())
+    }
+
+    /// Goes on with a record that another pipeline has begun; nothing has been pushed yet.
+    pub fn go_on(&mut self, unfinished: Unfinished, clock: Clock, block: &mut Block) -> Accepted {
+        let mut accepted = Accepted::default();
+        if let Some(framer) = &mut self.framer {
+            framer.go_on_at(unfinished.position);
+        }
+        self.lines.begin(clock);
+        self.lines.go_on(unfinished, &mut Out { clock, block, accepted: &mut accepted });
+        accepted
+    }
+
+    /// Goes on in a record whose beginning was lost: what is left of its line is lost, too.
+    pub fn go_on_in_lost(&mut self, position: Position) {
+        if let Some(framer) = &mut self.framer {
+            // Where no count tells its end, a terminator does.
+            let known = matches!(position.part, Part::Counted | Part::Text);
+            let text = Position { part: Part::Text, ..position };
+            framer.go_on_at(if known { position } else { text });
+        }
+        self.lines.lose();
     }
 
     /// Goes on with other settings; an unfinished line is kept.

@@ -50,6 +50,9 @@ facts! {
     /// The grace has passed with lines left.
     error GaveUp { lines, bytes, streams }
         "stopped with lines that could not be written"
+    /// The file took nothing to the end, so that no gap record could be written.
+    error GapsUntold { stream, lines }
+        "stopped with dropped lines of which the file does not tell"
     /// Pipe mode was stopped while its input still had something.
     error InputUnread { input, bytes }
         "stopped with bytes that were never read"
@@ -62,12 +65,31 @@ facts! {
     /// Opening failed, but nobody has taken our file away.
     warn ReopenKept { stream, path, error }
         "cannot reopen; the path still names the open file, which goes on"
+    /// The file has another name now, and nobody has sent a signal.
+    warn FileRenamed { stream, path, inode }
+        "the file was renamed; its lines go on in a new one at its path"
+    /// The file has no name any more.
+    warn FileRemoved { stream, path, inode }
+        "the file was removed, with what stood in it; its lines go on in a new one"
+    /// The path names another file now.
+    warn FileReplaced { stream, path, inode, by }
+        "another file has taken the file's place; its lines go on in that one"
+    /// A log file's directory could not be watched.
+    warn NotWatched { directory, error }
+        "cannot watch for files that are renamed or removed; it is noticed before the next write \
+         instead; see fs.inotify.max_user_instances and fs.inotify.max_user_watches"
+    /// The file has become shorter.
+    warn FileTruncated { stream, path, inode, from, to }
+        "the file was truncated; its lines go on at its end"
     /// There is no file to write to now.
     error FileLost { stream, path, error, retry_in, hint }
         "cannot open the file; lines are kept in the queue and opening is retried"
     /// The file takes no bytes now.
     error StreamStalled { stream, path, error, pending_lines, pending_bytes, retry_in, hint }
         "cannot write; lines are kept in the queue and writing is retried"
+    /// A panic in a writer.
+    error WriterFell { stream, path, pending_lines, retry_in }
+        "the stream's writer met a fault in logagent; its lines are kept and writing is retried"
     /// The file takes bytes again.
     info StreamResumed { stream, path }
         "writing again"
@@ -81,6 +103,24 @@ facts! {
     error SyncFailed { stream, error }
         "cannot sync the file: its last lines may not be on the disk"
 
+    /// The file has become an archive, and the stream goes on in another one.
+    info Rotated { stream, path, archive, lines, bytes }
+        "rotated"
+    /// The file could not become an archive.
+    warn RotationFailed { stream, path, error, retry_in }
+        "cannot rotate; the open file goes on and rotation is tried again"
+    /// An archive is smaller now.
+    debug ArchiveCompressed { stream, archive, bytes }
+        "compressed"
+    /// An archive had to go.
+    info ArchiveRemoved { stream, archive }
+        "removed the oldest archive, see keep and keep-size"
+    /// What a kill has left.
+    info ArchiveFinished { stream, archive, what }
+        "finished with an archive what had been begun"
+    /// Compressing or removing failed.
+    warn ArchivesFailed { stream, error, retry_in }
+        "cannot compress or remove archives; they stay as they are and it is tried again"
     /// A new configuration is in force.
     info ConfigurationApplied { streams_added, streams_removed, inputs_added, inputs_removed, changed }
         "configuration read again and applied"
@@ -124,7 +164,8 @@ facts! {
         "a client's stream could not be found out; its lines go to this one"
     /// As many streams as there may be.
     warn StreamsFull { wanted, limit, stream }
-        "the limit of streams is reached; further ones' lines go to this one; see max-streams"
+        "the limit of streams is reached; further ones' lines go to this one; see max-streams \
+         and LimitNOFILE="
     /// What a framing made no sense of.
     warn FramingSenseless { input, framing }
         "a client's bytes make no sense to the input's framing; they are taken by newlines"
@@ -157,6 +198,37 @@ facts! {
     /// Copies were left out.
     warn TeeDropped { lines }
         "the standard output was too slow: copies were left out there, the file has every line"
+
+    /// systemd keeps no more descriptors for us.
+    warn StoreFull { limit }
+        "systemd keeps no more connections for the agent: a restart ends the others; raise \
+         FileDescriptorStoreMax="
+    /// A connection that the agent before has left, and no input takes.
+    warn ConnectionUntaken { path }
+        "ended a connection of the agent before: no input has its socket any more"
+    /// Lines that could not be written wait for the next agent.
+    warn LinesLeft { stream, lines, bytes }
+        "these lines could not be written; a restart goes on with them, a stop loses them"
+    /// Lines that have begun wait for the next agent.
+    info HalvesLeft { lines, bytes }
+        "lines that have not ended are left to the next agent: a restart goes on with them, a stop \
+         loses them"
+    /// The descriptor store is off, and was on before.
+    warn StoreOff { descriptors }
+        "let go of what systemd has kept of the agent before, since FDSTORE= is not set any more: \
+         its connections end"
+    /// What the next agent goes on with could not be left.
+    error HandoverFailed { error }
+        "cannot hand over to the next agent: unfinished lines are lost"
+    /// The descriptor store could not be used.
+    error StoreFailed { error }
+        "cannot use systemd's descriptor store: a restart ends connections"
+    /// systemd cannot be told anything.
+    error SupervisorSilent { error }
+        "cannot reach systemd at $NOTIFY_SOCKET"
+    /// Lines that were lost when the agent before ended without having written them.
+    error LinesCrashed { stream, lines }
+        "the agent before ended with lines that it had read and not written: they are lost"
 
     /// A pid file of an agent that is gone.
     info StalePidFile { path }

@@ -2,12 +2,15 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::fd::IntoRawFd;
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::SystemTime;
 
 use nix::fcntl::OFlag;
 
+use super::archive;
+use super::archive::names::ArchiveName;
 use crate::place::Place;
 
 /// Which file it is: device and inode (stat(2)).
@@ -54,6 +57,10 @@ pub struct Opened<F> {
     pub identity: Identity,
     /// Whether its last byte is no newline: a crash cut the last line.
     pub unterminated: bool,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was last written to.
+    pub modified_at: SystemTime,
 }
 
 /// Where log files are.
@@ -70,6 +77,15 @@ pub trait Disk: Send {
 
     /// Which file is at `path` now, if any; a symbolic link is not followed.
     fn identity_at(&mut self, path: &Path) -> io::Result<Option<Identity>>;
+
+    /// The newest archive of the file at `path`, if there is one, and which file it is.
+    fn newest_archive(&mut self, path: &Path) -> io::Result<Option<(ArchiveName, Identity)>>;
+
+    /// Gives the file at `from` the name `to`, which nothing may have yet.
+    fn rename_new(&mut self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Takes the name `path` from its file, which has another one.
+    fn unlink(&mut self, path: &Path) -> io::Result<()>;
 }
 
 /// A log file, open for appending.
@@ -83,8 +99,26 @@ pub trait AppendFile: Send {
     /// The file's size in bytes.
     fn size(&self) -> io::Result<u64>;
 
+    /// What others can change of it (fstat(2)).
+    fn condition(&self) -> io::Result<Condition>;
+
+    /// Opens the same file once more, for reading only: another open file with a position and locks
+    /// of its own.
+    fn open_to_read(&self) -> io::Result<File> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Closes the file; network file systems tell of lost writes only here.
     fn close(self) -> io::Result<()>;
+}
+
+/// What others can change of an open file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Whether it has a name, this path's or another. What is written to a file without is lost.
+    pub is_named: bool,
+    /// Its size in bytes; a device has none.
+    pub size: Option<u64>,
 }
 
 /// The real one.
@@ -111,7 +145,8 @@ impl Disk for FileSystem {
             unterminated = metadata.len() > 0 && last_byte(&mut file)?.is_some_and(|b| b != b'\n');
         }
         let identity = Identity { device: metadata.dev(), inode: metadata.ino() };
-        Ok(Opened { file, identity, unterminated })
+        let modified_at = metadata.modified()?;
+        Ok(Opened { file, identity, unterminated, size: metadata.len(), modified_at })
     }
 
     fn identity_at(&mut self, path: &Path) -> io::Result<Option<Identity>> {
@@ -120,6 +155,22 @@ impl Disk for FileSystem {
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn newest_archive(&mut self, path: &Path) -> io::Result<Option<(ArchiveName, Identity)>> {
+        let found = archive::files::list(path)?.into_iter();
+        Ok(found
+            .filter(|one| !one.is_unfinished)
+            .map(|one| (one.name, one.identity))
+            .max_by_key(|one| one.0))
+    }
+
+    fn rename_new(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        archive::files::rename_new(from, to)
+    }
+
+    fn unlink(&mut self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
     }
 }
 
@@ -138,6 +189,19 @@ impl AppendFile for File {
 
     fn size(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
+    }
+
+    fn condition(&self) -> io::Result<Condition> {
+        let metadata = self.metadata()?;
+        let size = metadata.is_file().then_some(metadata.len());
+        Ok(Condition { is_named: metadata.nlink() > 0, size })
+    }
+
+    fn open_to_read(&self) -> io::Result<File> {
+        // Not its path: that may name another file by now.
+        let path = format!("/proc/self/fd/{}", self.as_raw_fd());
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()).open(path)
     }
 
     fn close(self) -> io::Result<()> {

@@ -1,8 +1,8 @@
 //! When to try again what failed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::limits::{RETRY_MAX, RETRY_MIN};
+use crate::limits::{COMPLAINT_EVERY, RETRY_MAX, RETRY_MIN};
 
 /// Pauses between attempts: 100 ms, doubling to 5 s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,24 @@ impl Backoff {
         let pause = self.pause;
         self.pause = (2 * pause).min(RETRY_MAX);
         pause
+    }
+}
+
+/// Pauses after faults of our own, which begin anew after a while without one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Falls {
+    backoff: Backoff,
+    last: Option<Instant>,
+}
+
+impl Falls {
+    /// How long to wait after a fall at `now`.
+    pub fn next_pause(&mut self, now: Instant) -> Duration {
+        if self.last.is_none_or(|last| now.duration_since(last) >= COMPLAINT_EVERY) {
+            self.backoff = Backoff::default();
+        }
+        self.last = Some(now);
+        self.backoff.next_pause()
     }
 }
 

@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::order::Order;
-use super::queue::Queue;
+use super::queue::{GapFormat, Queue};
 use super::tee::Tee;
 use crate::block::Block;
 use crate::clock;
-use crate::formatting::Expansion;
-use crate::pipeline::{Accepted, LineSettings, Pipeline};
+use crate::formatting::{Expansion, Gap};
+use crate::line::Lost;
+use crate::pipeline::{Accepted, LineSettings, Pipeline, Unfinished};
 use crate::stream_name::StreamName;
 
 /// Held by everyone who may still send lines; when the last one lets go, and no other stream feeds
@@ -36,6 +37,7 @@ impl Stream {
         lines: LineSettings,
     ) -> Stream {
         queue.add_producer();
+        queue.set_gap_format(GapFormat::new(&lines.format, &name));
         if let Some(tee) = &tee {
             tee.add_producer();
         }
@@ -56,6 +58,7 @@ impl Stream {
 
     /// How its lines are to look from the next read on.
     pub fn set_line_settings(&self, lines: LineSettings) {
+        self.queue.set_gap_format(GapFormat::new(&lines.format, &self.name));
         *self.lines.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(lines);
         self.generation.fetch_add(1, Relaxed);
     }
@@ -90,9 +93,16 @@ impl Stream {
         }
     }
 
-    /// Appends the lines that end in `input`. Never waits.
-    pub fn push(&self, pipeline: &mut Pipeline, input: &[u8]) -> Accepted {
-        self.append(|block| (pipeline.push(input, clock::now, block), ())).0
+    /// Appends the lines that end in `input`. Never waits. They count as pending, and the writer
+    /// cannot take them yet, when `note` is called.
+    pub fn push(
+        &self,
+        pipeline: &mut Pipeline,
+        input: &[u8],
+        note: impl FnOnce(&Pipeline),
+    ) -> Accepted {
+        let fill = |block: &mut Block| (pipeline.push(input, clock::now, block), pipeline);
+        self.append_and_note(fill, |pipeline| note(pipeline)).0
     }
 
     /// Waits for its turn to hold a record that is too large for the queue: of all producers only
@@ -107,8 +117,11 @@ impl Stream {
         pipeline: &mut Pipeline,
         packets: &[u8],
         ends: &[usize],
+        note: impl FnOnce(&Pipeline),
     ) -> Accepted {
-        self.append(|block| (pipeline.push_packets(packets, ends, clock::now, block), ())).0
+        let fill =
+            |block: &mut Block| (pipeline.push_packets(packets, ends, clock::now, block), pipeline);
+        self.append_and_note(fill, |pipeline| note(pipeline)).0
     }
 
     /// Appends the lines that end in a part of a packet; `ends` with the last one. Never waits.
@@ -127,20 +140,45 @@ impl Stream {
         self.append(|block| pipeline.read_in_place(bytes_max, read, clock::now, block))
     }
 
+    /// Goes on with a record that was begun before. Never waits.
+    pub fn go_on(&self, pipeline: &mut Pipeline, unfinished: Unfinished) -> Accepted {
+        self.append(|block| (pipeline.go_on(unfinished, clock::now, block), ())).0
+    }
+
+    /// Counts lines that a crash has taken, and tells it in the stream.
+    pub fn count_crashed(&self, lines: u64) {
+        self.queue.count(|counters| {
+            counters.lines_in += lines;
+            counters.lines_dropped.crash += lines;
+        });
+        let now = clock::now();
+        let lost = Lost { lines, bytes: 0, from: now, to: now };
+        self.queue.tell_gap(Gap { lost, reason: "crash" });
+    }
+
     /// Appends what an ended input has left behind.
     pub fn finish(&self, pipeline: &mut Pipeline) -> Accepted {
         self.append(|block| (pipeline.finish(clock::now, block), ())).0
     }
 
     fn append<T>(&self, fill: impl FnOnce(&mut Block) -> (Accepted, T)) -> (Accepted, T) {
-        self.queue.append(|block| {
+        self.append_and_note(fill, |_| {})
+    }
+
+    fn append_and_note<T>(
+        &self,
+        fill: impl FnOnce(&mut Block) -> (Accepted, T),
+        note: impl FnOnce(&T),
+    ) -> (Accepted, T) {
+        let fill = |block: &mut Block| {
             let start = block.len();
             let (accepted, result) = fill(block);
             if let Some(tee) = &self.tee {
                 tee.offer(&block.bytes()[start..], accepted.lines);
             }
             (accepted, result)
-        })
+        };
+        self.queue.append_and_note(fill, note)
     }
 
     fn waiting_tee(&self) -> Option<&Tee> {

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
@@ -54,7 +55,12 @@ impl Tee {
         let writing = tee.clone();
         let thread = std::thread::Builder::new().name("tee".into());
         thread.stack_size(WRITER_STACK_BYTES).spawn(move || {
-            writing.write_all_copies();
+            let written = catch_unwind(AssertUnwindSafe(|| writing.write_all_copies()));
+            // After a panic, which has been told, nobody may wait for it either.
+            if written.is_err() {
+                writing.ended.store(true, Relaxed);
+                writing.queue.set_bytes_max(usize::MAX);
+            }
             // Nobody may be waiting any more.
             ended.send(()).unwrap_or_default();
         })?;

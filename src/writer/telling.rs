@@ -1,18 +1,22 @@
 //! What a writer tells of its file: always in the status, and in messages as far as somebody can
 //! read them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fmt, io};
 
-use super::disk::OpenError;
+use super::disk::{Identity, OpenError};
 use super::file_status::{FileStatus, SharedFileStatus};
+use super::log_file::Found;
+use super::order::OldFile;
 use super::queue::Snapshot;
+use super::stall::hint;
 use crate::clock;
 use crate::report::{
-    Complaint, FileLost, FragmentEnded, LeftWithError, ReopenKept, Reopened, StreamResumed,
-    StreamStalled, SyncFailed, report,
+    Complaint, FileLost, FileRemoved, FileRenamed, FileReplaced, FileTruncated, FragmentEnded,
+    LeftWithError, ReopenKept, Reopened, Rotated, RotationFailed, StreamResumed, StreamStalled,
+    SyncFailed, WriterFell, report,
 };
 use crate::stream_name::StreamName;
 
@@ -21,6 +25,7 @@ pub(super) struct Telling {
     stream: StreamName,
     status: SharedFileStatus,
     complaint: Complaint,
+    rotation_complaint: Complaint,
     /// The last stall was told, so its end will be.
     stall_was_told: bool,
 }
@@ -28,7 +33,8 @@ pub(super) struct Telling {
 impl Telling {
     pub(super) fn new(stream: StreamName, path: PathBuf) -> Telling {
         let status = Arc::new(Mutex::new(FileStatus { path, ..FileStatus::default() }));
-        Telling { stream, status, complaint: Complaint::default(), stall_was_told: false }
+        let (complaint, rotation_complaint) = (Complaint::default(), Complaint::default());
+        Telling { stream, status, complaint, rotation_complaint, stall_was_told: false }
     }
 
     pub(super) fn stream(&self) -> &StreamName {
@@ -56,6 +62,43 @@ impl Telling {
         self.lock().not_stored = false;
         let path = self.path();
         report(&Reopened { stream: &self.stream, path: &path, from: &from, to: &to });
+    }
+
+    /// What others did to the file.
+    pub(super) fn found(&self, file: Option<Identity>, found: Found) {
+        let (stream, path) = (&self.stream, &self.path());
+        let inode = &file.map_or(0, |file| file.inode);
+        match found {
+            Found::Renamed => report(&FileRenamed { stream, path, inode }),
+            Found::Removed => report(&FileRemoved { stream, path, inode }),
+            Found::Replaced { by, .. } => report(&FileReplaced { stream, path, inode, by: &by }),
+            Found::Truncated { from, to } => {
+                report(&FileTruncated { stream, path, inode, from: &from, to: &to });
+            }
+            Found::Same => {}
+        }
+    }
+
+    /// The file has become an archive; another one is open.
+    pub(super) fn rotated(&self, archive: &Path, old: &OldFile) {
+        self.lock().not_stored = false;
+        report(&Rotated {
+            stream: &self.stream,
+            path: &self.path(),
+            archive: &archive.display(),
+            lines: &old.lines,
+            bytes: &old.bytes,
+        });
+    }
+
+    /// The file could not become an archive, and goes on; it is tried again after `pause`.
+    pub(super) fn rotation_failed(&mut self, error: &dyn fmt::Display, pause: Duration) {
+        self.set_last_error(error);
+        if self.rotation_complaint.is_due(clock::instant()) {
+            let (stream, path) = (&self.stream, self.path());
+            let retry_in = humantime::format_duration(pause);
+            report(&RotationFailed { stream, path: &path, error, retry_in: &retry_in });
+        }
     }
 
     pub(super) fn kept(&self, error: &OpenError) {
@@ -112,12 +155,29 @@ impl Telling {
         }
     }
 
+    /// A fault of ours; writing is tried again after `pause`.
+    pub(super) fn fell(&mut self, pending: &Snapshot, pause: Duration) {
+        self.set_last_error(&"a fault in logagent");
+        self.lock().stalled = true;
+        self.stall_was_told = true;
+        report(&WriterFell {
+            stream: &self.stream,
+            path: &self.path(),
+            pending_lines: &pending.pending_lines,
+            retry_in: &humantime::format_duration(pause),
+        });
+    }
+
     fn stall_is_to_be_told(&mut self, error: &dyn fmt::Display) -> bool {
         self.set_last_error(error);
         self.lock().stalled = true;
         let is_due = self.complaint.is_due(clock::instant());
         self.stall_was_told |= is_due;
         is_due
+    }
+
+    pub(super) fn last_error(&self) -> Option<String> {
+        self.lock().last_error.clone()
     }
 
     fn set_last_error(&self, error: &dyn fmt::Display) {
@@ -130,19 +190,5 @@ impl Telling {
 
     fn lock(&self) -> MutexGuard<'_, FileStatus> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What whoever is on call can do about it.
-fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::StorageFull => "make room on the file system",
-        io::ErrorKind::QuotaExceeded => "make room within the quota",
-        io::ErrorKind::FileTooLarge => "rotate the file, or raise LimitFSIZE=",
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "in a systemd unit the directory belongs into ReadWritePaths="
-        }
-        io::ErrorKind::PermissionDenied => "the agent's user must be able to write there",
-        _ => "",
     }
 }

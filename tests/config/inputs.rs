@@ -183,8 +183,8 @@ fn streams_that_clients_make_have_the_defaults() {
     assert!(config.streams.is_empty());
     for (name, mode) in [("a", 0o600), ("b", 0o644)] {
         let stream = config.stream(&name.parse().unwrap());
-        assert_eq!(stream.file.path.to_str(), Some(format!("/srv/{name}.log").as_str()));
-        assert_eq!((stream.file.mode, stream.lines.line_bytes_max), (mode, 17));
+        assert_eq!(stream.writer.file.path.to_str(), Some(format!("/srv/{name}.log").as_str()));
+        assert_eq!((stream.writer.file.mode, stream.lines.line_bytes_max), (mode, 17));
     }
 }
 

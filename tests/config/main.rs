@@ -58,12 +58,12 @@ fn one_run_tells_a_mistake_of_every_kind() {
          file = \"/srv/one.log\"\n\
          mode = 640\n\
          [stream.site]\n\
-         on-full = \"drop-oldest\"\n\
+         on-full = \"drop-eldest\"\n\
          [stream.orphan]\n\
          sync = \"often\"\n",
         &[
             "2:1: unknown key \"gracee\", did you mean grace? known are pid-file, control, grace, \
-             max-connections, max-streams, partial-memory",
+             max-connections, max-streams, partial-memory, watch",
             "4:9: \"64MB\" is no size: write \"64MiB\"",
             "8:8: /run/a.sock is the socket of input \"a\" (line 6): give the socket of input \
              \"b\" another path",
@@ -75,7 +75,7 @@ fn one_run_tells_a_mistake_of_every_kind() {
             "17:8: /srv/one.log is the file of stream \"a\" (line 15): give the file of stream \
              \"d\" another path",
             "18:8: a mode is a text: write \"0640\", in quotes",
-            "20:11: this version has no on-full \"drop-oldest\": write \"wait\"",
+            "20:11: unknown on-full \"drop-eldest\": write \"wait\" or \"drop-newest\" or \"drop-oldest\"",
             "21:9: no input feeds stream \"orphan\": write stream = \"orphan\" in an input, or \
              remove this table",
             "22:8: unknown sync \"often\": write \"never\", \"reopen\" or an interval such as \

@@ -26,9 +26,12 @@ fn two_lines_are_a_useful_configuration() {
     assert_eq!((input.kind.name(), input.framing.name), ("unix-stream", "newline"));
     assert_eq!(input.routing, Routing::to(name.clone()));
     assert_eq!(input.multiline, Multiline::Lines);
-    assert_eq!(stream.file.path, Path::new("/var/log/logagent/web.log"));
-    assert_eq!((stream.file.mode, stream.file.owner, stream.file.group), (0o640, None, None));
-    assert_eq!(stream.sync, SyncPolicy::Never);
+    assert_eq!(stream.writer.file.path, Path::new("/var/log/logagent/web.log"));
+    assert_eq!(
+        (stream.writer.file.mode, stream.writer.file.owner, stream.writer.file.group),
+        (0o640, None, None)
+    );
+    assert_eq!(stream.writer.sync, SyncPolicy::Never);
     assert_eq!(stream.queue_bytes_max, limits::QUEUE_BYTES_MAX_DEFAULT);
     assert_eq!(stream.lines.line_bytes_max, limits::LINE_BYTES_MAX_DEFAULT);
     assert_eq!(stream.lines.over_long, OverLong::Split);
@@ -40,6 +43,7 @@ fn two_lines_are_a_useful_configuration() {
     assert_eq!(agent.connections_max, limits::CONNECTIONS_MAX_DEFAULT);
     assert_eq!(agent.streams_max, limits::STREAMS_MAX_DEFAULT);
     assert_eq!(agent.partial_bytes_max, limits::PARTIAL_BYTES_POOL_DEFAULT);
+    assert!(!agent.watch);
 }
 
 /// The sample with its examples uncommented: `#` directly before a key or a table.
@@ -80,6 +84,7 @@ fn the_sample_has_every_key_once_and_each_default_as_its_value() {
     let known = [
         ("agent", known_keys("[agent]")),
         ("defaults", known_keys("[defaults]")),
+        ("stream.rotate", known_keys("[stream.x.rotate]")),
         ("input.unix-stream", known_keys("[input.x.unix-stream]")),
         ("input.unix-stream.allow", known_keys("[input.x.unix-stream.allow]")),
         ("input.unix-datagram", known_keys("[input.x.unix-datagram]")),

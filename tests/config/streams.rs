@@ -129,3 +129,57 @@ fn every_path_has_one_use() {
     check(&format!("[input.a.fifo]\npath = \"/{long}\"\n"), &[]);
     check(&format!("[input.a.unix-stream]\npath = \"/{}\"\n", &long[1..]), &[]);
 }
+
+#[test]
+fn a_rotation_is_told_value_by_value() {
+    check_stream("rotate = {}", &[]);
+    check_stream("rotate = { size = \"1GiB\", every = \"7d\", compress = \"gzip\" }", &[]);
+    check_stream("[stream.web.rotate]\nkeep = 3\nkeep-size = 5000", &[]);
+    check_stream(
+        "rotate = { size = \"1K\", every = \"1\", keep = 0, keep-size = 7, compress = \"xz\" }",
+        &[
+            "4:19: \"1K\" is no size: write \"1KiB\"",
+            "4:33: a period needs its unit: write \"1d\" or \"1h\"",
+            "4:45: 0 is out of range: write 1 to 1000000",
+            "4:60: 7 is too small for a file: write at least \"4KiB\"",
+            "4:74: unknown compress \"xz\": write \"none\" or \"gzip\" or \"zstd\"",
+        ],
+    );
+    check_stream(
+        "rotate = { sise = \"1MiB\" }",
+        &[
+            "4:12: unknown key \"sise\", did you mean size? known are size, every, keep, keep-size, \
+           compress",
+        ],
+    );
+    check_stream(
+        "rotate = \"daily\"",
+        &[
+            "4:10: expected a table such as { size = \"100MiB\", keep = 10 }, found string \"daily\"",
+        ],
+    );
+}
+
+#[test]
+fn a_file_that_is_called_like_an_archive_of_another_is_told() {
+    let archive = "/x/web.log-20261121T060000Z";
+    let text = |file: &str| {
+        format!(
+            "[input.web.stdin]\n[input.b.fifo]\npath = \"/b\"\n\
+             [stream.web]\nfile = \"/x/web.log\"\n[stream.b]\nfile = \"{file}\"\n"
+        )
+    };
+    let told = |file: &str| {
+        format!(
+            "7:8: {file} is called like an archive of the file of stream \"web\": give the file of \
+             stream \"b\" another path"
+        )
+    };
+    check(&text(archive), &[&told(archive)]);
+    let compressed = format!("{archive}-2.zst");
+    check(&text(&compressed), &[&told(&compressed)]);
+    for other in ["/y/web.log-20261121T060000Z", "/x/web.log-20261121T060000Z.log", "/x/web.log-1"]
+    {
+        check(&text(other), &[]);
+    }
+}

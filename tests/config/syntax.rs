@@ -60,7 +60,7 @@ fn a_line_that_cannot_be_read_hides_no_other_and_makes_none() {
             "1:7: a key needs a value: write key = value",
             "3:9: a text stands in quotes: write \"8s\"",
             "4:1: unknown key \"colour\": known are pid-file, control, grace, max-connections, \
-             max-streams, partial-memory",
+             max-streams, partial-memory, watch",
             "5:14: a table's name stands in brackets: write the closing ]",
             "7:8: a text stands in quotes: write \"/x\"",
             "8:8: a mode is a text: write \"0640\", in quotes",

@@ -6,7 +6,7 @@ use super::{INPUT, check, check_stream};
 fn values_of_another_type_are_told() {
     check(
         "[agent]\npid-file = 1\ncontrol = true\ngrace = 8\nmax-connections = \"10\"\n\
-         max-streams = 0\npartial-memory = 1.5\n[input.web.fifo]\npath = [\"/x\"]\n\
+         max-streams = 0\npartial-memory = 1.5\nwatch = \"yes\"\n[input.web.fifo]\npath = [\"/x\"]\n\
          owner = -1\ngroup = {}\nmode = 660\nstream = 5\nframing = 2026-01-01\nmultiline = true\n",
         &[
             "2:12: expected an absolute path, or \"\" for none, found the number 1",
@@ -15,20 +15,21 @@ fn values_of_another_type_are_told() {
             "5:19: a number stands without quotes: write 10",
             "6:15: 0 is out of range: write 1 to 1000000",
             "7:18: expected a size such as \"64MiB\", found a number with a fraction",
-            "9:8: expected an absolute path, found an array",
-            "10:9: -1 is no user's number: write one from 0 to 4294967294",
-            "11:9: expected a group's name or number, found a table or a date",
-            "12:8: a mode is a text: write \"0660\", in quotes",
-            "13:10: expected a stream's name, found the number 5",
-            "14:11: expected a framing such as \"newline\", found a table or a date",
-            "15:13: expected \"lines\" or \"escape\", found true",
+            "8:9: expected true or false, found \"yes\"",
+            "10:8: expected an absolute path, found an array",
+            "11:9: -1 is no user's number: write one from 0 to 4294967294",
+            "12:9: expected a group's name or number, found a table or a date",
+            "13:8: a mode is a text: write \"0660\", in quotes",
+            "14:10: expected a stream's name, found the number 5",
+            "15:11: expected a framing such as \"newline\", found a table or a date",
+            "16:13: expected \"lines\" or \"escape\", found true",
         ],
     );
     let from_there = "write a name from there, or a number";
     check_stream(
         "file = 1\nmode = \"rw\"\nowner = \"no such\"\ngroup = \"no such\"\nformat = \"jso\"\n\
          prefix = \"{tiem}\"\nmax-line = \"1\"\nover-long = \"wrap\"\nqueue = \"4MB\"\n\
-         on-full = \"drop-newest\"\nsync = 1",
+         on-full = \"drop-latest\"\nsync = 1",
         &[
             "4:8: expected an absolute path, found the number 1",
             "5:8: \"rw\" is no mode: write three octal digits behind a 0, such as \"0640\"",
@@ -41,7 +42,7 @@ fn values_of_another_type_are_told() {
             "10:12: 1 is too short for a line: write at least \"16\"",
             "11:13: unknown over-long \"wrap\": write \"split\" or \"truncate\" or \"drop\"",
             "12:9: \"4MB\" is no size: write \"4MiB\"",
-            "13:11: this version has no on-full \"drop-newest\": write \"wait\"",
+            "13:11: unknown on-full \"drop-latest\": write \"wait\" or \"drop-newest\" or \"drop-oldest\"",
             "14:8: a duration needs its unit: write \"1s\" or \"1ms\"",
         ],
     );

@@ -1,6 +1,7 @@
 //! A block finds its lines from any byte, against the simplest model there is.
 
 use logagent::block::Block;
+use logagent::line::Lost;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -54,7 +55,9 @@ proptest! {
                 }
                 Appended::Record(text) => {
                     end(text, false);
-                    block.append_record(|out| {
+                    let at = std::time::UNIX_EPOCH;
+                    let lost = Lost { lines: 1, bytes: 1, from: at, to: at };
+                    block.append_record(lost, |out| {
                         out.extend_from_slice(format!("{text}\n").as_bytes());
                     });
                 }

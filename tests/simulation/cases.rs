@@ -6,11 +6,11 @@ use std::time::Duration;
 use logagent::block::Block;
 use logagent::limits::{BLOCK_CAPACITY, KIB, QUEUE_BYTES_MAX_DEFAULT};
 use logagent::pipeline::Accepted;
-use logagent::writer::SyncPolicy;
 use logagent::writer::disk::{Missing, OpenError};
 use logagent::writer::log_file::{LogFile, Reopened};
 use logagent::writer::order::Order;
 use logagent::writer::stream_writer::{StreamWriter, WriterQueue};
+use logagent::writer::{SyncPolicy, WriterSettings};
 use nix::errno::Errno;
 
 use crate::faulty_disk::{Bystander, Fault, FaultyDisk, Operation, Seen};
@@ -175,9 +175,14 @@ fn a_fragment_gets_its_newline_once_even_if_that_fails_at_first() {
 fn a_stream_that_gets_another_file_finishes_the_one_before_and_goes_on_there() {
     let (disk, queue) = (disk(), Arc::new(WriterQueue::new(1 << 20)));
     let (name, sync) = ("moved".parse().unwrap(), SyncPolicy::Never);
-    let mut writer = StreamWriter::new(name, queue.clone(), disk.clone(), place(0), sync);
+    let mut writer = StreamWriter::new(
+        name,
+        queue.clone(),
+        disk.clone(),
+        WriterSettings { sync, ..WriterSettings::of(place(0)) },
+    );
     queue.order(Order::Reopen { missing: Missing::Create });
-    queue.order(Order::Settings { file: place(1), sync, idle_close: None });
+    queue.order(Order::Settings(Box::new(WriterSettings { sync, ..WriterSettings::of(place(1)) })));
     send(&queue, &mut disk.world(), &record("before"));
     writer.run();
     let world = disk.world();
@@ -244,7 +249,12 @@ fn a_small_queue_holds_no_memory_that_another_stream_has_used() {
 fn a_stream_that_is_never_idle_is_synced_all_the_same() {
     let (disk, queue) = (disk(), Arc::new(WriterQueue::new(1 << 20)));
     let (name, sync) = ("busy".parse().unwrap(), SyncPolicy::Every(Duration::ZERO));
-    let mut writer = StreamWriter::new(name, queue.clone(), disk.clone(), place(0), sync);
+    let mut writer = StreamWriter::new(
+        name,
+        queue.clone(),
+        disk.clone(),
+        WriterSettings { sync, ..WriterSettings::of(place(0)) },
+    );
     queue.order(Order::Reopen { missing: Missing::Create });
     send(&queue, &mut disk.world(), &record("first"));
     disk.world().bystander = Some(Box::new(AlwaysMore(queue, 20)));

@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use logagent::place::Place;
-use logagent::writer::disk::{AppendFile, Disk, Identity, Missing, OpenError, Opened};
+use logagent::writer::archive::names::ArchiveName;
+use logagent::writer::disk::{AppendFile, Condition, Disk, Identity, Missing, OpenError, Opened};
 
 use crate::world::World;
 
@@ -20,6 +23,9 @@ pub enum Operation {
     Size,
     Sync,
     Close,
+    NewestArchive,
+    RenameNew,
+    Unlink,
 }
 
 /// What goes wrong with one operation.
@@ -31,7 +37,12 @@ pub enum Fault {
     Takes(usize),
     /// Somebody else holds the lock.
     Locked,
+    /// The writer meets a fault of its own.
+    Panic,
 }
+
+/// What a simulated panic carries.
+pub struct Panicked;
 
 /// What an operation was seen to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +60,21 @@ pub enum Seen {
     Sync {
         ok: bool,
     },
+    /// It did nothing.
+    Panic,
     /// Whether the file was left inside a record.
     Close {
         ok: bool,
         torn: bool,
+    },
+    NewestArchive {
+        ok: bool,
+    },
+    RenameNew {
+        ok: bool,
+    },
+    Unlink {
+        ok: bool,
     },
 }
 
@@ -64,7 +86,11 @@ impl Seen {
             Seen::Append { ok }
             | Seen::Size { ok }
             | Seen::Sync { ok }
+            | Seen::NewestArchive { ok }
+            | Seen::RenameNew { ok }
+            | Seen::Unlink { ok }
             | Seen::Close { ok, .. } => !ok,
+            Seen::Panic => true,
         }
     }
 }
@@ -113,18 +139,47 @@ impl FaultyDisk {
 
     fn run<T>(&self, operation: Operation, run: impl FnOnce(&mut World) -> (T, Seen)) -> T {
         let mut world = self.world();
-        let mut bystander = world.bystander.take();
-        if let Some(bystander) = &mut bystander {
-            bystander.before(&mut world, operation);
-        }
-        let (result, seen) = run(&mut world);
-        world.seen.push(seen);
-        if let Some(bystander) = &mut bystander {
-            bystander.after(&mut world, seen);
-        }
-        world.bystander = bystander;
-        result
+        let ran = catch_unwind(AssertUnwindSafe(|| turn(&mut world, operation, run)));
+        let panic = match ran {
+            Ok(Some(result)) => return result,
+            Ok(None) => Box::new(Panicked),
+            Err(panic) => {
+                // The writer catches it like one of its own; whoever runs the test asks for it.
+                world.fail();
+                panic
+            }
+        };
+        drop(world);
+        // Past the hook, which would print it.
+        resume_unwind(panic);
     }
+}
+
+/// One operation, with the bystander's turns around it; nothing where the writer is to panic.
+fn turn<T>(
+    world: &mut World,
+    operation: Operation,
+    run: impl FnOnce(&mut World) -> (T, Seen),
+) -> Option<T> {
+    if operation == Operation::Open {
+        world.begin_open();
+    }
+    let mut bystander = world.bystander.take();
+    if let Some(bystander) = &mut bystander {
+        bystander.before(world, operation);
+    }
+    let (result, seen) = if world.panics(operation) {
+        (None, Seen::Panic)
+    } else {
+        let (result, seen) = run(world);
+        (Some(result), seen)
+    };
+    world.seen.push(seen);
+    if let Some(bystander) = &mut bystander {
+        bystander.after(world, seen);
+    }
+    world.bystander = bystander;
+    result
 }
 
 impl Disk for FaultyDisk {
@@ -142,7 +197,8 @@ impl Disk for FaultyDisk {
         });
         let (inode, unterminated) = opened?;
         let file = FaultyFile { disk: self.clone(), inode, is_closed: false };
-        Ok(Opened { file, identity: identity(inode), unterminated })
+        let (size, modified_at) = (self.world().size(inode), SystemTime::UNIX_EPOCH);
+        Ok(Opened { file, identity: identity(inode), unterminated, size, modified_at })
     }
 
     fn identity_at(&mut self, path: &Path) -> io::Result<Option<Identity>> {
@@ -153,6 +209,38 @@ impl Disk for FaultyDisk {
             };
             let seen = Seen::IdentityAt(found.as_ref().map(|inode| *inode).map_err(|_| ()));
             (found.map(|inode| inode.map(identity)), seen)
+        })
+    }
+
+    fn newest_archive(&mut self, path: &Path) -> io::Result<Option<(ArchiveName, Identity)>> {
+        self.run(Operation::NewestArchive, |world| {
+            let found = match world.fault(Operation::NewestArchive) {
+                Some(fault) => Err(fault),
+                None => Ok(world.archives(path).pop()),
+            };
+            let ok = found.is_ok();
+            let found = found.map(|it| it.map(|(name, inode)| (name, identity(inode))));
+            (found, Seen::NewestArchive { ok })
+        })
+    }
+
+    fn rename_new(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        self.run(Operation::RenameNew, |world| {
+            let renamed = world.rename_new(from, to);
+            let ok = renamed.is_ok();
+            (renamed, Seen::RenameNew { ok })
+        })
+    }
+
+    fn unlink(&mut self, path: &Path) -> io::Result<()> {
+        self.run(Operation::Unlink, |world| {
+            let fault = world.fault(Operation::Unlink);
+            if fault.is_none() {
+                world.unlink(path);
+            }
+            let unlinked = fault.map_or(Ok(()), Err);
+            let ok = unlinked.is_ok();
+            (unlinked, Seen::Unlink { ok })
         })
     }
 }
@@ -197,9 +285,19 @@ impl AppendFile for FaultyFile {
         })
     }
 
+    fn condition(&self) -> io::Result<Condition> {
+        self.disk.run(Operation::Size, |world| {
+            let fault = world.fault(Operation::Size);
+            let condition = fault.map_or_else(|| Ok(world.condition(self.inode)), Err);
+            let ok = condition.is_ok();
+            (condition, Seen::Size { ok })
+        })
+    }
+
     fn close(mut self) -> io::Result<()> {
-        self.is_closed = true;
-        self.disk.run(Operation::Close, |world| {
+        let disk = self.disk.clone();
+        disk.run(Operation::Close, |world| {
+            self.is_closed = true;
             let torn = world.close(self.inode);
             let closed = world.fault(Operation::Close).map_or(Ok(()), Err);
             let ok = closed.is_ok();
@@ -209,11 +307,12 @@ impl AppendFile for FaultyFile {
 }
 
 impl Drop for FaultyFile {
-    /// The process ended without closing it.
+    /// The process ended, or a fault came, before it was closed.
     fn drop(&mut self) {
-        if !self.is_closed && !std::thread::panicking() {
-            let mut world = self.disk.world();
-            assert!(world.is_crashing, "inode {} was dropped, not closed", self.inode);
+        let Ok(mut world) = self.disk.0.try_lock() else { return };
+        if !self.is_closed {
+            let may_be = world.is_crashing || std::thread::panicking();
+            assert!(may_be, "inode {} was dropped, not closed", self.inode);
             world.close(self.inode);
         }
     }

@@ -34,6 +34,8 @@ const CASES: &[&str] = &[
     "kept",
     "closed",
     "missing and left alone",
+    "renewed",
+    "torn records continued in a file opened again",
     "crashes",
     "crashes while torn",
 ];
@@ -99,9 +101,10 @@ impl Simulation {
                 let mut random = self.random.fork();
                 make_room(&mut self.disk.world(), &mut random);
             }
-            22 => match self.random.below(4) {
+            22 => match self.random.below(5) {
                 0 => self.leave(sync),
                 1 => self.sync(),
+                4 => self.renew(),
                 2 => {
                     self.place = 1 - self.place;
                     self.log.set_place(place(self.place));
@@ -193,7 +196,8 @@ impl Simulation {
                 world.coverage.reached("new");
                 assert!(opened.is_some() && after == opened, "{seen:?}");
                 let new = world.bytes_of(opened.unwrap());
-                assert_eq!(unterminated, new.last().is_some_and(|last| *last != b'\n'));
+                let ends_a_line = new.last().is_none_or(|last| *last == b'\n');
+                assert_eq!(unterminated, !ends_a_line && world.renewed.is_none());
                 let open_at = seen.iter().position(|seen| matches!(seen, Seen::Open(Ok(_))));
                 let close_at = seen.iter().position(|seen| matches!(seen, Seen::Close { .. }));
                 assert!(close_at.is_none() || open_at < close_at, "closed first: {seen:?}");
@@ -202,6 +206,32 @@ impl Simulation {
                 drop(world);
                 self.check_left(before, old, sync, truncated_while_torn);
             }
+        }
+    }
+
+    fn renew(&mut self) {
+        let before = self.log.identity().map(|ours| ours.inode);
+        let missing = self.random.pick(&[Missing::Create, Missing::Leave]);
+        self.disk.world().seen.clear();
+        let renewed = self.log.renew(missing);
+        let after = self.log.identity().map(|ours| ours.inode);
+        let mut world = self.disk.world();
+        match renewed {
+            Reopened::Same => {
+                assert!(before.is_some() && after == before);
+                world.coverage.reached("renewed");
+            }
+            Reopened::New { .. } => assert!(after.is_some()),
+            Reopened::Closed { .. } => assert!(after.is_none()),
+            Reopened::Kept(_) => assert!(before.is_none() && after.is_none()),
+        }
+        let at = |wanted: fn(&Seen) -> bool| world.seen.iter().position(wanted);
+        if before.is_some() {
+            let (close, open) = (
+                at(|seen| matches!(seen, Seen::Close { .. })),
+                at(|seen| matches!(seen, Seen::Open(_))),
+            );
+            assert!(close < open, "opened while it was locked: {:?}", world.seen);
         }
     }
 
@@ -261,6 +291,7 @@ impl Simulation {
         world.coverage.reached("crashes");
         world.coverage.add("crashes while torn", u64::from(torn));
         world.oracle.crash();
+        world.begun = None;
         world.is_crashing = true;
         drop(world);
         self.log = LogFile::new(self.disk.clone(), place(self.place));

@@ -9,10 +9,13 @@
 
 mod cases;
 mod coverage;
+mod dropping;
 mod faulty_disk;
+mod healing;
 mod log_file;
 mod oracle;
 mod other_side;
+mod rotating;
 mod seeds;
 mod stream_writer;
 mod threads;

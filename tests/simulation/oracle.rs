@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 
 use logagent::block::Block;
+use logagent::clock;
+use logagent::line::Lost;
 
 use crate::coverage::Coverage;
 use crate::seeds::Random;
@@ -37,7 +39,9 @@ impl Record {
     pub fn append_to(&self, block: &mut Block) {
         let append = |out: &mut Vec<u8>| out.extend_from_slice(&self.bytes);
         if self.is_gap {
-            block.append_record(append);
+            let now = clock::now();
+            let lost = Lost { lines: 1, bytes: self.lost_bytes(), from: now, to: now };
+            block.append_record(lost, append);
         } else {
             block.append_line(append);
         }
@@ -46,7 +50,15 @@ impl Record {
     pub fn lines(&self) -> u64 {
         u64::from(!self.is_gap)
     }
+
+    /// What is lost with it: its own bytes, or those that it stands for.
+    fn lost_bytes(&self) -> u64 {
+        self.bytes.len() as u64 + if self.is_gap { 1000 } else { 0 }
+    }
 }
+
+/// How a record of a queue that has dropped lines begins.
+const GAP: &[u8] = b"logagent: gap: ";
 
 /// Reads along.
 #[derive(Debug, Default)]
@@ -64,6 +76,9 @@ pub struct Oracle {
     pub gaps_accepted: u64,
     pub lines_written: u64,
     pub bytes_written: usize,
+    pub gaps_written: u64,
+    /// Lines that the records of gaps have told.
+    pub lines_dropped: u64,
 }
 
 impl Oracle {
@@ -117,8 +132,38 @@ impl Oracle {
         self.end_file();
     }
 
-    /// The file in use took `bytes`.
-    pub fn append(&mut self, mut bytes: &[u8], coverage: &mut Coverage) {
+    /// The file in use was opened again, and goes on where it was.
+    pub fn go_on(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    /// How much of a record the file in use ends with.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// A gap stands here: these lines, with their bytes, must be the next ones.
+    fn lose(&mut self, record: &[u8], coverage: &mut Coverage) {
+        let text = text(record);
+        let mut numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());
+        let mut number = || numbers.next().and_then(|word| word.parse::<u64>().ok()).unwrap();
+        let told = (number(), number());
+        let mut lost = (0, 0);
+        while lost.0 < told.0 {
+            let record = self.pending.pop_front().unwrap_or_else(|| panic!("never sent: {text}"));
+            lost = (lost.0 + 1, lost.1 + record.lost_bytes());
+            self.lines_dropped += record.lines();
+            coverage.add("gap records dropped", u64::from(record.is_gap));
+        }
+        assert_eq!(lost, told, "{text}");
+        coverage.reached("gaps");
+        self.pending.push_front(Record { bytes: record.to_vec(), is_gap: true });
+    }
+
+    /// The file in use took the first `taken` of these bytes.
+    pub fn append(&mut self, bytes: &[u8], taken: usize, coverage: &mut Coverage) {
+        let offered = bytes;
+        let mut bytes = &bytes[..taken];
         self.truncated_while_torn = false;
         if std::mem::take(&mut self.newline_due) {
             assert_eq!(bytes, b"\n", "a fragment gets its newline, and nothing else with it");
@@ -126,6 +171,12 @@ impl Oracle {
             return;
         }
         while !bytes.is_empty() {
+            let next = &offered[taken - bytes.len()..];
+            let is_known = self.pending.front().is_some_and(|record| record.bytes.starts_with(GAP));
+            if self.at == 0 && next.starts_with(GAP) && !is_known {
+                let end = next.iter().position(|byte| *byte == b'\n').unwrap();
+                self.lose(&next[..=end], coverage);
+            }
             let Some(record) = self.pending.front() else {
                 panic!("nothing is pending, but {:?} was appended", text(bytes));
             };
@@ -143,6 +194,7 @@ impl Oracle {
             if self.at == record.bytes.len() {
                 self.at = 0;
                 self.lines_written += record.lines();
+                self.gaps_written += u64::from(record.is_gap);
                 self.bytes_written += record.bytes.len();
                 self.pending.pop_front();
             }
@@ -155,5 +207,5 @@ impl Oracle {
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned()
+    String::from_utf8_lossy(&bytes[..bytes.len().min(160)]).into_owned()
 }

@@ -65,6 +65,8 @@ pub fn change_faults(world: &mut World, random: &mut Random) {
         size: percent(),
         sync: percent(),
         close: percent(),
+        archives: percent(),
+        panic: 0,
     };
     match random.below(6) {
         0 => world.faults = Faults::default(),

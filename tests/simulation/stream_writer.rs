@@ -4,13 +4,15 @@
 //! Nothing waits for the clock: whatever fails is followed by an order to try again at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use logagent::block::Block;
+use logagent::limits::BLOCK_BYTES;
 use logagent::pipeline::Accepted;
-use logagent::writer::SyncPolicy;
 use logagent::writer::disk::Missing;
 use logagent::writer::order::Order;
-use logagent::writer::stream_writer::{StreamWriter, WriterQueue};
+use logagent::writer::stream_writer::{Patience, StreamWriter, WriterQueue};
+use logagent::writer::{OnFull, SyncPolicy, WriterSettings};
 
 use crate::coverage::Coverage;
 use crate::faulty_disk::{Bystander, FaultyDisk, Operation, Seen};
@@ -37,21 +39,50 @@ const CASES: &[&str] = &[
     "reopens",
     "stalled",
     "syncs",
+    "panics",
+    "found renamed",
+    "found removed",
+    "found replaced",
+    "found truncated",
 ];
+
+/// And these, where lines are dropped.
+const CASES_OF_DROPS: &[&str] = &["drops", "gaps", "gap records dropped"];
+const NO_PATIENCE: Patience = Patience {
+    look_every: Duration::ZERO,
+    create_after: Duration::ZERO,
+    replaced_settles: Duration::ZERO,
+};
 
 #[test]
 fn a_writer_loses_and_doubles_nothing_and_its_counts_agree_at_every_moment() {
     let test = "a_writer_loses_and_doubles_nothing_and_its_counts_agree_at_every_moment";
-    run_seeds(test, CASES, simulate);
+    run_seeds(test, CASES, |seed, coverage| simulate(seed, coverage, &[OnFull::Wait], &[1 << 20]));
 }
 
-fn simulate(seed: u64, coverage: &mut Coverage) {
+#[test]
+fn a_writer_whose_queue_drops_tells_of_every_line_where_it_is_missing() {
+    let test = "a_writer_whose_queue_drops_tells_of_every_line_where_it_is_missing";
+    let policies = [OnFull::DropNewest, OnFull::DropOldest];
+    let cases: Vec<&str> = CASES.iter().chain(CASES_OF_DROPS).copied().collect();
+    run_seeds(test, &cases, |seed, coverage| {
+        simulate(seed, coverage, &policies, &[300, 3000, 3 * BLOCK_BYTES]);
+    });
+}
+
+fn simulate(seed: u64, coverage: &mut Coverage, policies: &[OnFull], queue_bytes: &[usize]) {
     let mut random = Random::new(seed);
     let disk = FaultyDisk::new(World::new(random.fork()));
-    let queue = Arc::new(WriterQueue::new(1 << 20));
+    let queue = Arc::new(WriterQueue::new(random.pick(queue_bytes)));
+    queue.set_on_full(random.pick(policies));
     let sync = if random.percent(50) { SyncPolicy::Reopen } else { SyncPolicy::Never };
     let name = "simulated".parse().unwrap();
-    let mut writer = StreamWriter::new(name, queue.clone(), disk.clone(), place(0), sync);
+    let settings = WriterSettings { sync, ..WriterSettings::of(place(0)) };
+    let writer = StreamWriter::new(name, queue.clone(), disk.clone(), settings);
+    // One without patience looks before every write, and does at once what is to be done.
+    let is_patient = random.percent(50);
+    let patience = if is_patient { Patience::default() } else { NO_PATIENCE };
+    let mut writer = writer.with_patience(patience);
     // Without producers it runs until everything is written, and can be run again.
     let status = writer.status();
     for _ in 0..2 {
@@ -61,11 +92,14 @@ fn simulate(seed: u64, coverage: &mut Coverage) {
             status: status.clone(),
             random: random.fork(),
             turns: TURNS,
+            is_patient,
             appends: random.percent(60),
             records: before.lines_in,
             place: 0,
-            moved: before.moved_lines,
+            moved: (before.moved_lines, 0),
+            policies: policies.to_vec(),
             torn_left: (before.torn_left, 0),
+            has_fallen: false,
         };
         run(&mut writer, &disk, others);
     }
@@ -74,6 +108,10 @@ fn simulate(seed: u64, coverage: &mut Coverage) {
     world.coverage.add("lines moved", counters.moved_lines);
     world.coverage.add("files left torn", counters.torn_left);
     world.coverage.add("reopens", counters.reopens);
+    world.coverage.add("found renamed", counters.found.renamed);
+    world.coverage.add("found removed", counters.found.removed);
+    world.coverage.add("found replaced", counters.found.replaced);
+    world.coverage.add("found truncated", counters.found.truncated);
     coverage.merge(std::mem::take(&mut world.coverage));
 }
 
@@ -81,7 +119,9 @@ fn simulate(seed: u64, coverage: &mut Coverage) {
 fn run(writer: &mut StreamWriter<FaultyDisk>, disk: &FaultyDisk, mut others: Others) {
     let queue = others.queue.clone();
     let (file, sync) = (place(0), SyncPolicy::Reopen);
-    others.queue.order(Order::Settings { file, sync, idle_close: None });
+    others
+        .queue
+        .order(Order::Settings(Box::new(WriterSettings { sync, ..WriterSettings::of(file) })));
     others.queue.order(Order::Reopen { missing: Missing::Create });
     for _ in 0..5 {
         others.append(&mut disk.world());
@@ -89,6 +129,7 @@ fn run(writer: &mut StreamWriter<FaultyDisk>, disk: &FaultyDisk, mut others: Oth
     disk.world().bystander = Some(Box::new(others));
     writer.run();
     let mut world = disk.world();
+    world.assert_has_not_failed();
     world.bystander = None;
     world.heal();
     assert!(world.oracle.is_drained(), "the writer has ended, but something is pending");
@@ -97,7 +138,8 @@ fn run(writer: &mut StreamWriter<FaultyDisk>, disk: &FaultyDisk, mut others: Oth
     assert_eq!((now.pending_lines, now.pending_bytes), (0, 0));
     assert_eq!(now.counters.lines_written, world.oracle.lines_written);
     assert_eq!(now.counters.bytes_written, world.oracle.bytes_written as u64);
-    assert_eq!(now.counters.gap_records, world.oracle.gaps_accepted);
+    assert_eq!(now.counters.gap_records, world.oracle.gaps_written);
+    assert_eq!(now.counters.lines_dropped.queue_full, world.oracle.lines_dropped);
     // It may be stalled all the same: with nothing left to write it ends without a file.
 }
 
@@ -108,13 +150,20 @@ struct Others {
     random: Random,
     /// Turns left, after which nothing happens and nothing fails any more.
     turns: usize,
+    /// Whether the writer waits before it does what nobody has told it to.
+    is_patient: bool,
     /// Whether lines come while the writer works. Where none do, moved lines can be foretold.
     appends: bool,
     records: u64,
     place: usize,
-    moved: u64,
+    /// How many lines were moved, and how many may have been: a file that is opened again because its
+    /// handle is dead may be the same.
+    moved: (u64, u64),
+    policies: Vec<OnFull>,
     /// How many files were left torn, and how many may have been without the writer's knowing.
     torn_left: (u64, u64),
+    /// The writer has met a fault of its own.
+    has_fallen: bool,
 }
 
 impl Bystander for Others {
@@ -130,7 +179,7 @@ impl Bystander for Others {
         }
         let path = place(self.place).path;
         let after_append = matches!(world.seen.last(), Some(Seen::Append { .. }));
-        match self.random.below(16) {
+        match self.random.below(20) {
             // The file may be the last one, which is left when no producer is.
             0..4 if matches!(operation, Operation::Sync | Operation::Close) => {}
             0..4 if self.appends => self.append(world),
@@ -142,7 +191,10 @@ impl Bystander for Others {
                 meddle(world, &path, &mut self.random);
                 self.signal();
             }
-            9..11 => change_faults(world, &mut self.random),
+            9..11 => {
+                change_faults(world, &mut self.random);
+                world.faults.panic = self.random.pick(&[0, 0, 0, 2, 20]);
+            }
             11..13 => make_room(world, &mut self.random),
             // Whoever truncates between two operations that belong together cannot be noticed.
             13 if !after_append && operation != Operation::Append => {
@@ -152,13 +204,25 @@ impl Bystander for Others {
                 self.place = 1 - self.place;
                 let sync = self.random.pick(&[SyncPolicy::Never, SyncPolicy::Reopen]);
                 let file = place(self.place);
-                self.queue.order(Order::Settings { file, sync, idle_close: None });
+                self.queue.order(Order::Settings(Box::new(WriterSettings {
+                    sync,
+                    ..WriterSettings::of(file)
+                })));
             }
+            14 => {}
+            15 => self.look(),
+            16..18 => {
+                meddle(world, &path, &mut self.random);
+                self.look();
+            }
+            // Its policy is another one from now on.
+            18 => self.queue.set_on_full(self.random.pick(&self.policies)),
             _ => {}
         }
     }
 
     fn after(&mut self, world: &mut World, seen: Seen) {
+        self.has_fallen |= seen == Seen::Panic;
         if seen.is_failure() {
             self.queue.order(Order::Hurry);
         }
@@ -174,6 +238,14 @@ impl Others {
         self.queue.order(Order::Reopen { missing: Missing::Create });
     }
 
+    /// Somebody has seen a name change, and the end of the time for which that is left alone.
+    fn look(&self) {
+        self.queue.order(Order::Look);
+        if self.is_patient {
+            self.queue.order(Order::Reopen { missing: Missing::Create });
+        }
+    }
+
     /// A few records, sometimes so many bytes that the queue needs several blocks for them.
     fn append(&mut self, world: &mut World) {
         let mut records = Vec::new();
@@ -182,7 +254,7 @@ impl Others {
             records.push(Record::random(self.records, &mut self.random));
         }
         if self.random.percent(5) {
-            let mut bytes = vec![b'L'; logagent::limits::BLOCK_BYTES];
+            let mut bytes = vec![b'L'; BLOCK_BYTES];
             bytes.push(b'\n');
             self.records += 1;
             records.push(Record { bytes, is_gap: false });
@@ -198,6 +270,8 @@ impl Others {
             (accepted, ())
         });
         records.into_iter().for_each(|record| world.oracle.accept(record));
+        let dropped = self.queue.snapshot().counters.lines_dropped.queue_full;
+        world.coverage.add("drops", u64::from(dropped > 0));
         world.coverage.add("several blocks", u64::from(self.queue.blocks() > 1));
         self.check(world);
     }
@@ -206,10 +280,14 @@ impl Others {
     fn check(&self, world: &World) {
         let (now, oracle) = (self.queue.snapshot(), &world.oracle);
         let counters = now.counters;
-        let dropped = counters.lines_dropped.over_long;
+        let over_long = counters.lines_dropped.over_long;
+        let dropped = counters.lines_dropped.queue_full + over_long;
         assert_eq!(counters.lines_in, counters.lines_written + dropped + now.pending_lines);
-        assert_eq!(counters.lines_in, oracle.lines_accepted + dropped);
-        assert_eq!(counters.bytes_written as usize + now.pending_bytes, oracle.bytes_accepted);
+        assert_eq!(counters.lines_in, oracle.lines_accepted + over_long);
+        if self.policies == [OnFull::Wait] {
+            assert_eq!(counters.bytes_written as usize + now.pending_bytes, oracle.bytes_accepted);
+        }
+        assert!(oracle.lines_dropped <= counters.lines_dropped.queue_full);
         // What this very operation belongs to is told when it is over.
         assert!(counters.lines_written <= oracle.lines_written);
         assert!(counters.bytes_written <= oracle.bytes_written as u64);
@@ -224,14 +302,26 @@ impl Others {
     /// A file is about to be left: what is pending now moves to the next one.
     fn foretell(&mut self, world: &mut World) {
         let counters = self.queue.snapshot().counters;
-        if !self.appends {
-            assert_eq!(counters.moved_lines, self.moved, "moved lines");
+        // Of what a panic interrupts nothing is counted.
+        if !self.appends && !self.has_fallen {
+            let (moved, maybe) = self.moved;
+            assert!((moved..=moved + maybe).contains(&counters.moved_lines), "moved lines");
         }
-        self.moved += self.queue.snapshot().pending_lines;
+        let pending = self.queue.snapshot().pending_lines;
+        let last = world.seen.last();
+        let renewed = matches!(last, Some(Seen::Append { ok: false } | Seen::Size { ok: false }));
+        if renewed {
+            self.moved.1 += pending;
+        } else {
+            self.moved.0 += pending;
+        }
         let (torn, maybe) = self.torn_left;
-        assert!((torn..=torn + maybe).contains(&counters.torn_left), "torn files left");
+        let is_counted = (torn..=torn + maybe).contains(&counters.torn_left);
+        assert!(is_counted || self.has_fallen, "torn files left");
         let oracle = &world.oracle;
-        self.torn_left =
-            (torn + u64::from(oracle.is_torn()), maybe + u64::from(oracle.truncated_while_torn));
+        // Also where it was opened again and nothing has been appended since.
+        let torn_now = u64::from(oracle.is_torn() || world.renewed.is_some());
+        let maybe = maybe + u64::from(oracle.truncated_while_torn);
+        self.torn_left = if renewed { (torn, maybe + torn_now) } else { (torn + torn_now, maybe) };
     }
 }

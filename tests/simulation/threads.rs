@@ -7,9 +7,9 @@ use std::time::Duration;
 use logagent::clock;
 use logagent::formatting::Expansion;
 use logagent::writer::disk::Missing;
-use logagent::writer::order::Order;
+use logagent::writer::order::{Order, Reply};
 use logagent::writer::stream_writer::{Started, StreamWriter, WriterQueue};
-use logagent::writer::{SyncPolicy, wake};
+use logagent::writer::{Rotation, WriterSettings, wake};
 use nix::errno::Errno;
 
 use crate::cases::{disk, record, send};
@@ -19,20 +19,20 @@ use crate::other_side::place;
 
 /// Nothing here takes long; whatever is not over by then never will be.
 const DEADLINE: Duration = Duration::from_secs(60);
-const RAW: Expansion = Expansion { per_byte: 1, per_line: 1, per_read: 0 };
+pub const RAW: Expansion = Expansion { per_byte: 1, per_line: 1, per_read: 0 };
 
 /// A stream with a writer that runs.
-struct Running {
-    disk: FaultyDisk,
-    queue: Arc<WriterQueue>,
+pub struct Running {
+    pub disk: FaultyDisk,
+    pub queue: Arc<WriterQueue>,
     ended: Receiver<()>,
 }
 
-fn start(disk: FaultyDisk, queue_bytes: usize) -> Running {
+pub fn start(disk: FaultyDisk, queue_bytes: usize) -> Running {
     let queue = Arc::new(WriterQueue::new(queue_bytes));
     queue.add_producer();
     let (name, file) = ("threaded".parse().unwrap(), place(0));
-    let writer = StreamWriter::new(name, queue.clone(), disk.clone(), file, SyncPolicy::Never);
+    let writer = StreamWriter::new(name, queue.clone(), disk.clone(), WriterSettings::of(file));
     let Started { opened, ended } = writer.start().unwrap();
     let ended = in_time(move || ended.blocking_recv().unwrap());
     opened.blocking_recv().unwrap().unwrap();
@@ -40,15 +40,15 @@ fn start(disk: FaultyDisk, queue_bytes: usize) -> Running {
 }
 
 impl Running {
-    fn send(&self, record: &Record) {
+    pub fn send(&self, record: &Record) {
         send(&self.queue, &mut self.disk.world(), record);
     }
 
-    fn wait_until_written(&self) {
+    pub fn wait_until_written(&self) {
         self.wait_until("all is written", |_| self.queue.snapshot().pending_lines == 0);
     }
 
-    fn wait_until(&self, what: &str, is_so: impl Fn(&FaultyDisk) -> bool) {
+    pub fn wait_until(&self, what: &str, is_so: impl Fn(&FaultyDisk) -> bool) {
         let end = clock::instant() + DEADLINE;
         while !is_so(&self.disk) {
             assert!(clock::instant() < end, "never: {what}: {:?}", self.queue.snapshot());
@@ -56,22 +56,24 @@ impl Running {
         }
     }
 
-    fn end(self) {
+    pub fn end(self) {
         self.queue.remove_producer();
         arrives(&self.ended, "the writer's end");
-        assert!(self.disk.world().oracle.is_drained());
+        let world = self.disk.world();
+        world.assert_has_not_failed();
+        assert!(world.oracle.is_drained());
     }
 }
 
 /// Runs `run` elsewhere, since it might never return.
-fn in_time<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
+pub fn in_time<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || tell.send(run()));
     told
 }
 
 #[track_caller]
-fn arrives<T>(told: &Receiver<T>, what: &str) -> T {
+pub fn arrives<T>(told: &Receiver<T>, what: &str) -> T {
     told.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("{what} never came"))
 }
 
@@ -212,8 +214,8 @@ fn an_idle_file_is_closed_and_the_next_line_opens_the_path_again() {
     let writer = start(disk(), 1 << 20);
     let idle_close = Some(Duration::from_millis(1));
     let settings = |number| {
-        let (file, sync) = (place(number), SyncPolicy::Never);
-        writer.queue.order(Order::Settings { file, sync, idle_close });
+        let settings = WriterSettings { idle_close, ..WriterSettings::of(place(number)) };
+        writer.queue.order(Order::Settings(Box::new(settings)));
     };
     let wait_until_closed = || {
         writer.wait_until("the idle file is closed", |disk| disk.world().open_files().is_empty());
@@ -247,4 +249,151 @@ fn an_idle_file_is_closed_and_the_next_line_opens_the_path_again() {
         String::from_utf8_lossy(world.bytes_of(inode)).into_owned()
     };
     assert_eq!((bytes(7).as_str(), bytes(0).as_str(), bytes(1).as_str()), ("a\n", "b\n", "c\n"));
+}
+
+#[test]
+fn an_idle_file_that_is_closed_is_rotated_when_somebody_asks_for_it() {
+    let writer = start(disk(), 1 << 20);
+    let wait_until_closed = || {
+        writer.wait_until("the idle file is closed", |disk| disk.world().open_files().is_empty());
+    };
+    let ask = || {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        writer.queue.order(Order::RotateAndAnswer(reply));
+        arrives(&in_time(move || answer.blocking_recv().unwrap()), "the answer")
+    };
+    let (idle_close, rotate) = (Some(Duration::from_millis(1)), Some(Rotation::default()));
+    let settings = WriterSettings { idle_close, rotate, ..WriterSettings::of(place(0)) };
+    writer.queue.order(Order::Settings(Box::new(settings)));
+    writer.send(&record("a"));
+    writer.wait_until_written();
+    wait_until_closed();
+    let change = ask().unwrap();
+    assert_eq!(change.old.map(|old| old.bytes), Some(2));
+    let archive = change.archive.unwrap();
+    wait_until_closed();
+
+    // There is nothing in the new one, and then there is none at all.
+    assert_eq!(ask().unwrap().archive, None);
+    wait_until_closed();
+    writer.disk.world().unlink(&place(0).path);
+    let change = ask().unwrap();
+    assert_eq!((change.archive, change.old, change.new_inode), (None, None, None));
+    assert_eq!(writer.disk.world().inode_at(&place(0).path), None);
+
+    writer.send(&record("b"));
+    writer.wait_until_written();
+    let disk = writer.disk.clone();
+    writer.end();
+    let world = disk.world();
+    let bytes = |path| world.bytes_of(world.inode_at(path).unwrap()).to_vec();
+    assert_eq!((bytes(&archive), bytes(&place(0).path)), (b"a\n".to_vec(), b"b\n".to_vec()));
+}
+
+#[test]
+fn whoever_waits_is_told_of_a_file_that_may_not_be_complete_however_it_was_left() {
+    let writer = start(disk(), 1 << 20);
+    let ask = |order: fn(Reply) -> Order| {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        writer.queue.order(order(reply));
+        arrives(&in_time(move || answer.blocking_recv().unwrap()), "the answer")
+    };
+    let send = |text| {
+        writer.send(&record(text));
+        writer.wait_until_written();
+    };
+    let fail_close = || {
+        writer.disk.world().plan = [(Operation::Close, Fault::Error(Errno::EIO as i32))].into();
+    };
+    let is_told = |answer: Result<_, String>| answer.unwrap_err().contains("may not be complete");
+    send("a");
+    fail_close();
+    assert!(is_told(ask(Order::RotateAndAnswer)));
+    send("b");
+    ask(Order::RotateAndAnswer).unwrap();
+
+    // Another one has been left since, by a signal.
+    send("c");
+    fail_close();
+    for number in [1, 2] {
+        writer.disk.world().rename(&place(0).path, &place(number).path);
+        writer.queue.order(Order::Reopen { missing: Missing::Create });
+        writer
+            .wait_until("the file is left", |disk| disk.world().inode_at(&place(0).path).is_some());
+    }
+    assert!(is_told(ask(Order::ReopenAndAnswer)));
+    ask(Order::ReopenAndAnswer).unwrap();
+    writer.end();
+}
+
+#[test]
+fn a_rotation_writes_nothing_more_to_a_file_that_somebody_has_removed() {
+    let (gate, entered, release) = Gate::new();
+    let writer = start(disk(), 1 << 20);
+    writer.disk.world().gate = Some(gate);
+    writer.send(&record("a"));
+    arrives(&entered, "the hanging write");
+    writer.disk.world().unlink(&place(0).path);
+    writer.send(&record("b"));
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    writer.queue.order(Order::RotateAndAnswer(reply));
+    release.send(()).unwrap();
+    let answer = in_time(move || answer.blocking_recv().unwrap());
+    let change = arrives(&answer, "the answer").unwrap();
+    assert_eq!((change.old.map(|old| old.bytes), change.moved_lines), (Some(2), 1));
+    let disk = writer.disk.clone();
+    writer.end();
+    let world = disk.world();
+    assert_eq!(world.bytes_of(world.inode_at(&place(0).path).unwrap()), b"b\n");
+}
+
+#[test]
+fn an_idle_file_that_no_rotation_could_open_takes_lines_once_it_is_open_again() {
+    let writer = start(disk(), 1 << 20);
+    let settings = |idle_close| {
+        let idle_close = Some(idle_close);
+        let settings = WriterSettings { idle_close, ..WriterSettings::of(place(0)) };
+        writer.queue.order(Order::Settings(Box::new(settings)));
+    };
+    settings(Duration::from_millis(1));
+    writer.wait_until("the idle file is closed", |disk| disk.world().open_files().is_empty());
+    settings(DEADLINE);
+    writer.disk.world().set_locked(&place(0).path, true);
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    writer.queue.order(Order::RotateAndAnswer(reply));
+    arrives(&in_time(move || answer.blocking_recv().unwrap()), "the answer").unwrap_err();
+    writer.disk.world().set_locked(&place(0).path, false);
+    writer.wait_until("it is open again", |disk| !disk.world().open_files().is_empty());
+    for text in ["a", "b"] {
+        writer.send(&record(text));
+        writer.wait_until_written();
+    }
+    writer.end();
+}
+
+#[test]
+fn a_rotation_that_somebody_asks_for_ends_the_pause_after_one_that_failed() {
+    let writer = start(disk(), 1 << 20);
+    let rotate = Some(Rotation { bytes_max: Some(2), ..Rotation::default() });
+    let settings = WriterSettings { rotate, ..WriterSettings::of(place(0)) };
+    writer.queue.order(Order::Settings(Box::new(settings)));
+    writer.disk.world().plan = [(Operation::RenameNew, Fault::Error(Errno::EACCES as i32))].into();
+    let send = |text| {
+        writer.send(&record(text));
+        writer.wait_until_written();
+    };
+    send("a");
+    send("b");
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    writer.queue.order(Order::RotateAndAnswer(reply));
+    let change = arrives(&in_time(move || answer.blocking_recv().unwrap()), "the answer").unwrap();
+    assert_eq!(change.old.map(|old| old.bytes), Some(4));
+    send("c");
+    send("d");
+    let disk = writer.disk.clone();
+    writer.end();
+    let world = disk.world();
+    let archives = world.archives(&place(0).path);
+    let files: Vec<_> = archives.iter().map(|(_, inode)| world.bytes_of(*inode)).collect();
+    assert_eq!(files, [b"a\nb\n".as_slice(), b"c\n"]);
 }

@@ -1,10 +1,11 @@
 //! The world behind a `FaultyDisk`: paths, inodes, room, faults, and the oracle that reads along.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use logagent::writer::disk::{Missing, OpenError};
+use logagent::writer::archive::names::{ArchiveName, Named, parse};
+use logagent::writer::disk::{Condition, Missing, OpenError};
 use nix::errno::Errno;
 
 use crate::coverage::Coverage;
@@ -24,6 +25,10 @@ pub struct Faults {
     pub size: usize,
     pub sync: usize,
     pub close: usize,
+    /// Of looking for archives, and of giving names.
+    pub archives: usize,
+    /// Of all kinds.
+    pub panic: usize,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +46,8 @@ pub struct World {
     inodes: BTreeMap<u64, Inode>,
     paths: BTreeMap<PathBuf, u64>,
     inode_last: u64,
+    /// Files without a name, of which the writer has heard.
+    known_removed: BTreeSet<u64>,
     /// Bytes that all files together can hold.
     pub capacity: usize,
     pub faults: Faults,
@@ -55,8 +62,16 @@ pub struct World {
     pub gate: Option<Gate>,
     /// The file that the last append went to, until it is closed.
     in_use: Option<u64>,
+    /// The file that was closed last, its size, and how much of a record it ended with.
+    closed: (u64, u64, usize),
+    /// The same, of a file that was given up: closed before the path was opened. It is gone on with.
+    pub begun: Option<(u64, u64, usize)>,
+    /// Such a file that is open again, and how much of a record it ends with.
+    pub renewed: Option<(u64, usize)>,
     /// The agent is dying: files are dropped, not closed.
     pub is_crashing: bool,
+    /// The test has failed, in the middle of an operation: whatever comes only has to end.
+    has_failed: bool,
 }
 
 impl World {
@@ -66,6 +81,7 @@ impl World {
             inodes: BTreeMap::new(),
             paths: BTreeMap::new(),
             inode_last: 10,
+            known_removed: BTreeSet::new(),
             capacity: usize::MAX,
             faults: Faults::default(),
             plan: Plan::new(),
@@ -76,8 +92,23 @@ impl World {
             bystander: None,
             gate: None,
             in_use: None,
+            closed: (0, 0, 0),
+            begun: None,
+            renewed: None,
             is_crashing: false,
+            has_failed: false,
         }
+    }
+
+    pub fn fail(&mut self) {
+        self.has_failed = true;
+        self.bystander = None;
+        self.heal();
+    }
+
+    #[track_caller]
+    pub fn assert_has_not_failed(&self) {
+        assert!(!self.has_failed, "the test has failed: see above");
     }
 
     // --- what the disk does ---
@@ -90,6 +121,16 @@ impl World {
         self.inodes[&inode].bytes.len() as u64
     }
 
+    /// What a writer that looks finds out about its file. From then on nothing may be written to one
+    /// without a name.
+    pub fn condition(&mut self, inode: u64) -> Condition {
+        let is_named = self.paths.values().any(|at| *at == inode);
+        if !is_named {
+            self.known_removed.insert(inode);
+        }
+        Condition { is_named, size: Some(self.size(inode)) }
+    }
+
     pub fn bytes_of(&self, inode: u64) -> &[u8] {
         &self.inodes[&inode].bytes
     }
@@ -99,13 +140,51 @@ impl World {
         self.inodes.iter().map(|(inode, file)| (*inode, file.bytes.as_slice()))
     }
 
+    /// The archives of a file, the oldest first.
+    pub fn archives(&self, path: &Path) -> Vec<(ArchiveName, u64)> {
+        let file = path.file_name().unwrap();
+        let here = self.paths.iter().filter(|(other, _)| other.parent() == path.parent());
+        let mut archives: Vec<_> = here
+            .filter_map(|(other, inode)| match parse(other.file_name().unwrap(), file)? {
+                Named::Archive(name) => Some((name, *inode)),
+                Named::Unfinished(_) => None,
+            })
+            .collect();
+        archives.sort();
+        archives
+    }
+
+    /// renameat2(2) with RENAME_NOREPLACE. Nobody gives a file that ends inside a record away.
+    pub fn rename_new(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        if let Some(fault) = self.fault(Operation::RenameNew) {
+            self.coverage.reached("failing rotations");
+            return Err(fault);
+        }
+        let error = |errno: Errno| Err(io::Error::from_raw_os_error(errno as i32));
+        let Some(inode) = self.inode_at(from) else { return error(Errno::ENOENT) };
+        if self.inode_at(to).is_some() {
+            return error(Errno::EEXIST);
+        }
+        let torn = self.in_use == Some(inode) && self.oracle.is_torn();
+        assert!(!torn, "{} is given away inside a record", from.display());
+        self.rename(from, to);
+        Ok(())
+    }
+
+    /// A path is about to be opened. Where a file has been closed before, that was given up.
+    pub fn begin_open(&mut self) {
+        if matches!(self.seen.last(), Some(Seen::Close { .. })) {
+            self.begun = Some(self.closed);
+        }
+    }
+
     /// Opens or makes a file: which one, and whether it ends in a fragment.
     pub fn open(&mut self, path: &Path, missing: Missing) -> Result<(u64, bool), OpenError> {
         if let Some(fault) = self.planned_or_random(Operation::Open) {
             self.coverage.reached("failing opens");
             return Err(match fault {
                 Fault::Error(errno) => io::Error::from_raw_os_error(errno).into(),
-                Fault::Takes(_) | Fault::Locked => OpenError::Locked,
+                Fault::Takes(_) | Fault::Locked | Fault::Panic => OpenError::Locked,
             });
         }
         let inode = match (self.inode_at(path), missing) {
@@ -123,12 +202,21 @@ impl World {
             return Err(OpenError::Locked);
         }
         file.is_open = true;
+        if let Some((begun, size, at)) = self.begun.take()
+            && (begun, size) == (inode, file.bytes.len() as u64)
+            && at > 0
+        {
+            self.renewed = Some((inode, at));
+        }
         let unterminated = file.bytes.last().is_some_and(|last| *last != b'\n');
         Ok((inode, unterminated))
     }
 
     /// One write(2): the oracle reads along.
     pub fn append(&mut self, inode: u64, bytes: &[u8]) -> io::Result<usize> {
+        if self.has_failed {
+            return Ok(bytes.len());
+        }
         let room = self.capacity.saturating_sub(self.used());
         let mut taken = bytes.len().min(room);
         if taken == 0 && !bytes.is_empty() {
@@ -149,27 +237,37 @@ impl World {
                 }
                 return Err(io::Error::from_raw_os_error(errno));
             }
-            Some(Fault::Locked) | None => {}
+            Some(Fault::Locked | Fault::Panic) | None => {}
         }
         let file = self.inodes.get_mut(&inode).unwrap();
         assert!(file.is_open, "inode {inode} was left, but is appended to");
+        assert!(!self.known_removed.contains(&inode), "inode {inode} is known to be removed");
         if self.in_use != Some(inode) {
             assert_eq!(self.in_use, None, "two files are in use");
             self.in_use = Some(inode);
             self.oracle.begin_file(file.bytes.last().is_some_and(|last| *last != b'\n'));
+            if let Some((_, at)) = self.renewed.take().filter(|(renewed, _)| *renewed == inode) {
+                self.coverage.reached("torn records continued in a file opened again");
+                self.oracle.begin_file(false);
+                self.oracle.go_on(at);
+            }
         }
         file.bytes.extend_from_slice(&bytes[..taken]);
-        self.oracle.append(&bytes[..taken], &mut self.coverage);
+        self.oracle.append(bytes, taken, &mut self.coverage);
         Ok(taken)
     }
 
     /// The file is left. Returns whether it ends inside a record.
     pub fn close(&mut self, inode: u64) -> bool {
         self.inodes.get_mut(&inode).unwrap().is_open = false;
+        let renewed = self.renewed.take().filter(|(renewed, _)| *renewed == inode);
+        let at = renewed.map_or(self.oracle.at(), |(_, at)| at);
+        self.closed = (inode, self.size(inode), at);
         let torn = self.in_use == Some(inode) && {
             self.in_use = None;
             self.oracle.end_file()
         };
+        let torn = torn || renewed.is_some();
         self.forget_unreachable();
         torn
     }
@@ -187,6 +285,24 @@ impl World {
         }
     }
 
+    /// Whether the writer meets a fault of its own in an operation.
+    pub fn panics(&mut self, operation: Operation) -> bool {
+        if self.plan.front() == Some(&(operation, Fault::Panic)) {
+            self.plan.pop_front();
+            return true;
+        }
+        // What belongs to an append comes with it, as an answer does.
+        let after_append = matches!(self.seen.last(), Some(Seen::Append { .. }));
+        let may = operation != Operation::Size || !after_append;
+        let panics = may && self.random.percent(self.faults.panic);
+        if panics {
+            self.coverage.reached("panics");
+            // A writer that fell looks anew, as far as the system lets it.
+            self.known_removed.clear();
+        }
+        panics
+    }
+
     fn planned_or_random(&mut self, operation: Operation) -> Option<Fault> {
         if self.plan.front().is_some_and(|(planned, _)| *planned == operation) {
             return self.plan.pop_front().map(|(_, fault)| fault);
@@ -199,6 +315,9 @@ impl World {
             Operation::Size => (faults.size, &[Errno::ESTALE]),
             Operation::Sync => (faults.sync, &[Errno::EIO, Errno::ENOSPC]),
             Operation::Close => (faults.close, &[Errno::EIO, Errno::EDQUOT]),
+            Operation::NewestArchive | Operation::RenameNew | Operation::Unlink => {
+                (faults.archives, &[Errno::EACCES, Errno::EIO, Errno::ENOSPC])
+            }
         };
         if random.percent(percent) {
             return match (operation, random.below(8)) {
@@ -248,6 +367,10 @@ impl World {
     }
 
     fn truncate(&mut self, inode: u64) {
+        if self.renewed.is_some_and(|(renewed, _)| renewed == inode) {
+            self.renewed = None;
+            self.oracle.truncated_while_torn = true;
+        }
         self.inodes.get_mut(&inode).unwrap().bytes.clear();
         if self.in_use == Some(inode) {
             self.coverage.add("truncations while torn", u64::from(self.oracle.is_torn()));
@@ -292,11 +415,11 @@ impl World {
     }
 
     fn forget_unreachable(&mut self) {
-        let paths = &self.paths;
-        self.inodes.retain(|inode, file| file.is_open || paths.values().any(|at| at == inode));
+        let reachable: BTreeSet<u64> = self.paths.values().copied().collect();
+        self.inodes.retain(|inode, file| file.is_open || reachable.contains(inode));
     }
 }
 
 const OPEN_ERRORS: [Errno; 4] = [Errno::EACCES, Errno::EIO, Errno::EROFS, Errno::EMFILE];
-const APPEND_ERRORS: [Errno; 5] =
-    [Errno::ENOSPC, Errno::EIO, Errno::EDQUOT, Errno::EINTR, Errno::EROFS];
+const APPEND_ERRORS: [Errno; 6] =
+    [Errno::ENOSPC, Errno::EIO, Errno::EDQUOT, Errno::EINTR, Errno::EROFS, Errno::ESTALE];

@@ -7,6 +7,7 @@ mod idle;
 mod latency;
 mod memory;
 mod reopen;
+mod stalled;
 mod start;
 mod streams;
 
@@ -20,7 +21,7 @@ pub(crate) struct Section {
     pub(crate) run: fn(&Course) -> Outcome<Report>,
 }
 
-pub(crate) static SECTIONS: [Section; 8] = [
+pub(crate) static SECTIONS: [Section; 9] = [
     Section { name: "connections", run: connections::measure },
     Section { name: "streams", run: streams::measure },
     Section { name: "file", run: file::measure },
@@ -29,6 +30,7 @@ pub(crate) static SECTIONS: [Section; 8] = [
     Section { name: "latency", run: latency::measure },
     Section { name: "idle", run: idle::measure },
     Section { name: "memory", run: memory::measure },
+    Section { name: "stalled", run: stalled::measure },
 ];
 
 /// What all sections have in common.

@@ -20,7 +20,8 @@ pub(super) fn settings(
 ) -> (AgentSettings, At) {
     let at = At { file: 0, offset: written.as_ref().map_or(0, |agent| agent.span().start) };
     let Table(agent) = written.map(Spanned::into_inner).unwrap_or_default();
-    let Agent { pid_file, control, grace, max_connections, max_streams, partial_memory } = agent;
+    let Agent { pid_file, control, grace, max_connections, max_streams, partial_memory, watch } =
+        agent;
 
     let pid_file = mistakes.setting(0, pid_file);
     let pid_file = path(pid_file, defaults::PID_FILE, What::PidFile, at, paths);
@@ -31,6 +32,7 @@ pub(super) fn settings(
     let grace = mistakes.setting(0, grace).right().map(|HumanDuration(grace)| grace);
     let connections = mistakes.setting(0, max_connections).right().map(|Count(count)| count);
     let partial = mistakes.setting(0, partial_memory).right().map(|Size(bytes)| bytes);
+    let watch = mistakes.setting(0, watch).right().unwrap_or_default();
     let streams = max_streams.right().map(|Count(count)| count);
     let settings = AgentSettings {
         pid_file,
@@ -39,6 +41,7 @@ pub(super) fn settings(
         connections_max: connections.unwrap_or(limits::CONNECTIONS_MAX_DEFAULT),
         streams_max: streams.unwrap_or(limits::STREAMS_MAX_DEFAULT),
         partial_bytes_max: partial.unwrap_or(limits::PARTIAL_BYTES_POOL_DEFAULT),
+        watch,
     };
     (settings, max_streams_at)
 }

@@ -4,14 +4,12 @@ use std::path::PathBuf;
 
 use super::super::defaults;
 use super::super::mistake::{At, Mistakes};
-use super::super::value::{
-    Choice, FormatName, Group, LineBytes, Mode, Named, OnFull, Setting, Size, User,
-};
+use super::super::value::{Choice, FormatName, Group, LineBytes, Mode, Named, Setting, Size, User};
 use crate::formatting::Format;
 use crate::limits::{LINE_BYTES_MAX_DEFAULT, QUEUE_BYTES_MAX_DEFAULT, QUEUE_LINES_MIN};
 use crate::pipeline::OverLong;
 use crate::template::{Placeholder, Template};
-use crate::writer::{StreamSettings, SyncPolicy};
+use crate::writer::{OnFull, Rotation, StreamSettings, SyncPolicy};
 
 /// The keys of one table, or those of a stream together with the defaults.
 #[derive(Clone, Default)]
@@ -27,6 +25,7 @@ pub(super) struct Keys {
     pub(super) queue: Setting<Size>,
     pub(super) on_full: Setting<Choice<OnFull>>,
     pub(super) sync: Setting<SyncPolicy>,
+    pub(super) rotate: Setting<Rotation>,
 }
 
 impl Keys {
@@ -45,6 +44,8 @@ impl Keys {
             queue: self.queue.or(defaults.queue),
             on_full: self.on_full.or(defaults.on_full),
             sync: self.sync.or(defaults.sync),
+            // As a whole: an empty table takes the defaults' back.
+            rotate: self.rotate.or(defaults.rotate),
         }
     }
 
@@ -119,10 +120,10 @@ impl Keys {
         settings.queue_bytes_max = self.queue_bytes_max();
         settings.lines.line_bytes_max = self.line_bytes_max();
         if let Some(Mode(mode)) = self.mode.right() {
-            settings.file.mode = mode;
+            settings.writer.file.mode = mode;
         }
-        settings.file.owner = self.owner.right().map(|User(owner)| owner);
-        settings.file.group = self.group.right().map(|Group(group)| group);
+        settings.writer.file.owner = self.owner.right().map(|User(owner)| owner);
+        settings.writer.file.group = self.group.right().map(|Group(group)| group);
         if let Some(Choice(format)) = self.format.right() {
             let mut format = defaults::format(format, self.prefix.right());
             if let (Format::Json { fields }, Some(own)) = (&mut format, self.fields.right()) {
@@ -133,11 +134,13 @@ impl Keys {
         if let Some(Choice(over_long)) = self.over_long.right() {
             settings.lines.over_long = over_long;
         }
-        // There is nothing else to choose so far.
-        let (Some(Choice(OnFull::Wait)) | None) = self.on_full.right();
-        if let Some(sync) = self.sync.right() {
-            settings.sync = sync;
+        if let Some(Choice(on_full)) = self.on_full.right() {
+            settings.on_full = on_full;
         }
+        if let Some(sync) = self.sync.right() {
+            settings.writer.sync = sync;
+        }
+        settings.writer.rotate = self.rotate.right();
         settings
     }
 }

@@ -8,6 +8,7 @@ mod inputs;
 mod keys;
 mod kind;
 mod paths;
+mod rotate;
 mod streams;
 
 use std::collections::BTreeMap;

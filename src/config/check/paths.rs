@@ -1,7 +1,9 @@
 //! Every path that the agent will use, and that no two uses share one.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
@@ -9,6 +11,7 @@ use super::super::defaults::DIR;
 use super::super::mistake::{At, Mistakes};
 use crate::limits::SOCKET_PATH_BYTES_MAX;
 use crate::stream_name::StreamName;
+use crate::writer::archive;
 
 /// What a path is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +92,32 @@ pub(super) fn distinct(paths: &mut [PathUse], mistakes: &mut Mistakes<'_>) {
         };
         let text = format!("{path}{same} is {} ({place}): give {what} another path", first.what);
         mistakes.tell(one.at, text);
+    }
+    check_archives(paths, &by_path, mistakes);
+}
+
+/// Tells every path that could be an archive of a stream's file, to be compressed and removed.
+fn check_archives(
+    paths: &[PathUse],
+    by_path: &HashMap<PathBuf, usize>,
+    mistakes: &mut Mistakes<'_>,
+) {
+    for (path, index) in by_path {
+        let Some(name) = path.file_name() else { continue };
+        let dashes = memchr::memchr_iter(b'-', name.as_bytes());
+        let files = dashes.map(|dash| OsStr::from_bytes(&name.as_bytes()[..dash]));
+        for file in files.filter(|file| archive::names::parse(name, file).is_some()) {
+            let Some(other) = by_path.get(&path.with_file_name(file)) else { continue };
+            let (one, other) = (&paths[*index], &paths[*other]);
+            if let What::Log(_) = other.what {
+                let (path, what) = (one.path.display(), &one.what);
+                let text = format!(
+                    "{path} is called like an archive of {}: give {what} another path",
+                    other.what
+                );
+                mistakes.tell(one.at, text);
+            }
+        }
     }
 }
 

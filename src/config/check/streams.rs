@@ -15,6 +15,7 @@ use super::Named;
 use super::feeds::Feeds;
 use super::keys::{self, Keys};
 use super::paths::{PathUse, What};
+use super::rotate;
 use crate::stream_name::StreamName;
 use crate::writer::StreamSettings;
 
@@ -25,7 +26,7 @@ macro_rules! take_apart {
     ($table:ident { $own:ident } = $written:expr, $file:expr, $mistakes:ident) => {{
         let $table {
             $own, mode, owner, group, format, prefix, fields, max_line, over_long, queue, on_full,
-            sync,
+            sync, rotate,
         } = $written;
         let keys = Keys {
             mode: $mistakes.setting($file, mode),
@@ -39,6 +40,7 @@ macro_rules! take_apart {
             queue: $mistakes.setting($file, queue),
             on_full: $mistakes.setting($file, on_full),
             sync: $mistakes.setting($file, sync),
+            rotate: rotate::rotate($file, rotate, $mistakes),
         };
         ($mistakes.setting($file, $own), keys)
     }};

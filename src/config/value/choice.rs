@@ -4,6 +4,8 @@ use super::{FromWritten, WrongValue, wrong};
 use crate::formatting::FORMATS;
 use crate::framing::{FRAMINGS, Framing, Multiline};
 use crate::pipeline::OverLong;
+use crate::writer::OnFull;
+use crate::writer::archive::Compress;
 
 /// Things that are chosen by name.
 pub trait Named: Copy + PartialEq + 'static {
@@ -11,8 +13,6 @@ pub trait Named: Copy + PartialEq + 'static {
     const KEY: &'static str;
     /// What may be written, for values of another type.
     const EXPECTED: &'static str;
-    /// Names that people know from elsewhere and that this version has not.
-    const NOT_YET: &'static [&'static str] = &[];
 
     /// All of them with their names; the first is the default.
     fn names() -> Vec<(&'static str, Self)>;
@@ -39,9 +39,6 @@ impl<T: Named> FromWritten for Choice<T> {
         let key = T::KEY;
         let known: Vec<String> = names.iter().map(|(name, _)| format!("\"{name}\"")).collect();
         let known = known.join(" or ");
-        if T::NOT_YET.contains(&text) {
-            return wrong(format!("this version has no {key} \"{text}\": write {known}"));
-        }
         wrong(format!("unknown {key} \"{text}\": write {known}"))
     }
 }
@@ -102,20 +99,25 @@ impl Named for OverLong {
     }
 }
 
-/// What happens when a stream's queue is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnFull {
-    /// The producers wait.
-    Wait,
-}
-
 impl Named for OnFull {
     const KEY: &'static str = "on-full";
-    const EXPECTED: &'static str = "\"wait\"";
-    const NOT_YET: &'static [&'static str] = &["drop-newest", "drop-oldest"];
+    const EXPECTED: &'static str = "\"wait\", \"drop-newest\" or \"drop-oldest\"";
 
     fn names() -> Vec<(&'static str, OnFull)> {
-        vec![("wait", OnFull::Wait)]
+        vec![
+            ("wait", OnFull::Wait),
+            ("drop-newest", OnFull::DropNewest),
+            ("drop-oldest", OnFull::DropOldest),
+        ]
+    }
+}
+
+impl Named for Compress {
+    const KEY: &'static str = "compress";
+    const EXPECTED: &'static str = "\"none\", \"gzip\" or \"zstd\"";
+
+    fn names() -> Vec<(&'static str, Compress)> {
+        vec![("none", Compress::None), ("gzip", Compress::Gzip), ("zstd", Compress::Zstd)]
     }
 }
 
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn policies_are_told_apart_from_those_of_later_versions() {
+    fn policies_are_known() {
         check(
             |Choice(multiline): Choice<Multiline>| format!("{multiline:?}"),
             &[
@@ -187,9 +189,26 @@ mod tests {
             |Choice(on_full): Choice<OnFull>| format!("{on_full:?}"),
             &[
                 ("wait", Ok("Wait")),
-                ("drop-newest", Err("this version has no on-full \"drop-newest\": write \"wait\"")),
-                ("drop-oldest", Err("this version has no on-full \"drop-oldest\": write \"wait\"")),
-                ("block", Err("unknown on-full \"block\": write \"wait\"")),
+                ("drop-newest", Ok("DropNewest")),
+                ("drop-oldest", Ok("DropOldest")),
+                (
+                    "block",
+                    Err("unknown on-full \"block\": write \"wait\" or \"drop-newest\" or \
+                         \"drop-oldest\""),
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn ways_to_compress_are_known() {
+        check(
+            |Choice(compress): Choice<Compress>| format!("{compress:?}"),
+            &[
+                ("none", Ok("None")),
+                ("gzip", Ok("Gzip")),
+                ("zstd", Ok("Zstd")),
+                ("xz", Err("unknown compress \"xz\": write \"none\" or \"gzip\" or \"zstd\"")),
             ],
         );
     }

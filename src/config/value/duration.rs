@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{FromWritten, WrongValue, wrong};
-use crate::limits::{CONFIGURED_DURATION_MAX, SYNC_EVERY_MIN};
+use crate::limits::{CONFIGURED_DURATION_MAX, ROTATE_EVERY_MAX, ROTATE_EVERY_MIN, SYNC_EVERY_MIN};
 use crate::writer::SyncPolicy;
 
 /// A duration of at most [`CONFIGURED_DURATION_MAX`], as `humantime` reads it.
@@ -32,6 +32,41 @@ impl FromWritten for HumanDuration {
 
     fn from_number(number: i64) -> Result<HumanDuration, WrongValue> {
         wrong(without_unit(&number.to_string()))
+    }
+}
+
+/// An `every` of `rotate`: whole seconds, from [`ROTATE_EVERY_MIN`] to [`ROTATE_EVERY_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period(pub Duration);
+
+impl FromWritten for Period {
+    const EXPECTED: &'static str = "a period such as \"1d\"";
+
+    fn from_text(text: &str) -> Result<Period, WrongValue> {
+        let least = humantime::format_duration(ROTATE_EVERY_MIN);
+        match humantime::parse_duration(text) {
+            Ok(every) if every > ROTATE_EVERY_MAX => {
+                let days = ROTATE_EVERY_MAX.as_secs() / (24 * 60 * 60);
+                wrong(format!("\"{text}\" is too long: write at most \"{days}d\""))
+            }
+            Ok(every) if every < ROTATE_EVERY_MIN => {
+                wrong(format!("\"{text}\" is too short: write at least \"{least}\""))
+            }
+            Ok(every) if every.subsec_nanos() > 0 => {
+                wrong(format!("\"{text}\" is no number of seconds: write whole ones"))
+            }
+            Ok(every) => Ok(Period(every)),
+            Err(_) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
+                wrong(format!("a period needs its unit: write \"{text}d\" or \"{text}h\""))
+            }
+            Err(_) => wrong(format!(
+                "\"{text}\" is no period: write a number with s, m, h or d, such as \"1d\""
+            )),
+        }
+    }
+
+    fn from_number(number: i64) -> Result<Period, WrongValue> {
+        wrong(format!("a period needs its unit: write \"{number}d\" or \"{number}h\""))
     }
 }
 
@@ -113,5 +148,31 @@ mod tests {
                 ),
             ],
         );
+    }
+
+    #[test]
+    fn periods_are_whole_seconds_within_a_year() {
+        let unit =
+            |number| format!("a period needs its unit: write \"{number}d\" or \"{number}h\"");
+        check(
+            |every: Period| every.0.as_secs().to_string(),
+            &[
+                ("1s", Ok("1")),
+                ("1h", Ok("3600")),
+                ("1d", Ok("86400")),
+                ("7d", Ok("604800")),
+                ("366d", Ok("31622400")),
+                ("367d", Err("\"367d\" is too long: write at most \"366d\"")),
+                ("999ms", Err("\"999ms\" is too short: write at least \"1s\"")),
+                ("0s", Err("\"0s\" is too short: write at least \"1s\"")),
+                ("1500ms", Err("\"1500ms\" is no number of seconds: write whole ones")),
+                ("1", Err(&unit(1))),
+                (
+                    "daily",
+                    Err("\"daily\" is no period: write a number with s, m, h or d, such as \"1d\""),
+                ),
+            ],
+        );
+        assert_eq!(Period::from_number(7), wrong(unit(7)));
     }
 }

@@ -23,15 +23,15 @@ use toml::Spanned;
 
 use super::mistake::At;
 
-pub use choice::{Choice, FormatName, Named, OnFull};
+pub use choice::{Choice, FormatName, Named};
 pub(super) use count::Count;
 pub(super) use descriptor_name::DescriptorName;
-pub use duration::HumanDuration;
+pub use duration::{HumanDuration, Period};
 pub(super) use list::List;
 pub use mode::Mode;
 pub use owner::{Group, User};
 pub(super) use path::{AbsolutePath, PathOrOff};
-pub use size::{LineBytes, Size};
+pub use size::{FileBytes, LineBytes, Size};
 
 /// Why a value is wrong, and what to write instead: lower case, no full stop.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{FromWritten, WrongValue, wrong};
-use crate::limits::{KIB, LINE_BYTES_MAX_LIMIT, LINE_BYTES_MIN, MIB};
+use crate::limits::{KIB, LINE_BYTES_MAX_LIMIT, LINE_BYTES_MIN, MIB, ROTATE_BYTES_MIN};
 
 /// A number of bytes.
 ///
@@ -16,6 +16,10 @@ pub struct Size(pub usize);
 /// A `max-line`: a size between [`LINE_BYTES_MIN`] and [`LINE_BYTES_MAX_LIMIT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineBytes(pub usize);
+
+/// A `size` or `keep-size` of `rotate`: at least [`ROTATE_BYTES_MIN`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileBytes(pub u64);
 
 static UNITS: &[(&str, usize)] = &[("KiB", KIB), ("MiB", MIB), ("GiB", 1024 * MIB)];
 
@@ -114,6 +118,31 @@ impl LineBytes {
     }
 }
 
+impl FromWritten for FileBytes {
+    const EXPECTED: &'static str = "a size such as \"100MiB\"";
+
+    fn from_text(text: &str) -> Result<FileBytes, WrongValue> {
+        FileBytes::within(Size::from_text(text)?)
+    }
+
+    fn from_number(number: i64) -> Result<FileBytes, WrongValue> {
+        match Size::from_number(number) {
+            Ok(size) => FileBytes::within(size),
+            Err(_) => wrong(format!("expected {}, found the number {number}", Self::EXPECTED)),
+        }
+    }
+}
+
+impl FileBytes {
+    fn within(size: Size) -> Result<FileBytes, WrongValue> {
+        if size.0 < ROTATE_BYTES_MIN {
+            let least = Size(ROTATE_BYTES_MIN);
+            return wrong(format!("{size} is too small for a file: write at least \"{least}\""));
+        }
+        Ok(FileBytes(size.0 as u64))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::check;
@@ -177,5 +206,20 @@ mod tests {
                 ("67108865", Err("67108865 is too long for a line: write at most \"64MiB\"")),
             ],
         );
+    }
+
+    #[test]
+    fn sizes_of_files_are_not_tiny() {
+        check(
+            |file: FileBytes| file.0.to_string(),
+            &[
+                ("100MiB", Ok("104857600")),
+                ("4096", Ok("4096")),
+                ("4095", Err("4095 is too small for a file: write at least \"4KiB\"")),
+                ("100M", Err("\"100M\" is no size: write \"100MiB\"")),
+            ],
+        );
+        let wrong = FileBytes::from_number(-1).unwrap_err().to_string();
+        assert_eq!(wrong, "expected a size such as \"100MiB\", found the number -1");
     }
 }

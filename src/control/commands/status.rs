@@ -1,9 +1,6 @@
 //! `status`: what the agent is doing, as one object.
 
-use serde_json::Value;
-
-use super::Command;
-use crate::agent::Agent;
+use super::{Answers, Command, Plane, no_words};
 
 pub(super) struct Status;
 
@@ -12,10 +9,14 @@ impl Command for Status {
         "status"
     }
 
-    fn answer(&self, agent: &Agent, arguments: &[&str]) -> Result<Value, String> {
-        if !arguments.is_empty() {
-            return Err("status takes no arguments".to_owned());
-        }
-        serde_json::to_value(agent.status()).map_err(|error| error.to_string())
+    fn places(&self) -> usize {
+        0
+    }
+
+    fn answer(&self, plane: &mut Plane, words: &[String], answers: Answers) -> Result<(), String> {
+        no_words(self, words)?;
+        let status = serde_json::to_value(plane.agent.status());
+        answers.answer(status.map_err(|error| error.to_string())?);
+        Ok(())
     }
 }
