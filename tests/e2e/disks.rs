@@ -4,16 +4,15 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::Instant;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
-use nix::unistd::{Pid, mkfifo};
+use nix::unistd::mkfifo;
 
 use crate::support::{
-    Agent, Checker, Clients, Gate, Place, SmallDisk, Writes, numbered_lines, run, scale, spawn,
+    Checker, Clients, Gate, Place, SmallDisk, TamperedWrites, Writes, numbered_lines, run, scale,
     wait_until, whole_machine,
 };
 
@@ -167,36 +166,6 @@ fn a_file_size_limit_does_not_kill_and_stalls_only_what_reaches_it() {
     agent.stop();
     Checker::of(&[place.log("bad")]).assert_exactly(&[bad]);
     Checker::of(&[place.log("good")]).assert_exactly(&[good]);
-}
-
-/// strace on the agent, which tampers with writes to one file.
-struct TamperedWrites(Child);
-
-impl TamperedWrites {
-    fn start(agent: &Agent, file: &Path, tampering: &str) -> TamperedWrites {
-        let pid = agent.pid().to_string();
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-o", "/dev/null", "-p", &pid, "-e", "trace=write", "-P"]);
-        strace.arg(file).args(["-e", &format!("inject=write:{tampering}")]);
-        let mut strace = spawn(&mut strace);
-        wait_until("strace has every thread", || {
-            assert_eq!(strace.try_wait().unwrap(), None, "strace ended");
-            let mut threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-            threads.all(|thread| {
-                let status = fs::read_to_string(thread.unwrap().path().join("status"));
-                status.is_ok_and(|status| !status.contains("TracerPid:\t0\n"))
-            })
-        });
-        TamperedWrites(strace)
-    }
-}
-
-impl Drop for TamperedWrites {
-    fn drop(&mut self) {
-        // TERM makes it let go of the agent, which goes on.
-        kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGTERM).unwrap();
-        self.0.wait().unwrap();
-    }
 }
 
 #[test]

@@ -191,9 +191,8 @@ fn a_stop_reads_every_datagram_that_was_taken_and_refuses_the_next() {
     let path = place.path("in");
     let taken: Vec<u64> = thread::scope(|scope| {
         let sender = |client| {
-            let path = &path;
+            let packets = Packets::connect(SockType::Datagram, &path, "");
             scope.spawn(move || {
-                let packets = Packets::connect(SockType::Datagram, path, "");
                 // Until the socket takes no more.
                 (0..).find(|number| packets.send(&numbered_line(client, *number)).is_err())
             })

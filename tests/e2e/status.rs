@@ -3,10 +3,13 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Checker, Clients, Gate, Place, Writes, output_of, run, scale, whole_machine};
+use crate::support::{
+    Checker, Clients, Gate, Place, Writes, output_of, run, scale, spawn, wait_until, whole_machine,
+};
 
 const WEB: &str = "[input.web.unix-stream]\npath = \"@/web.sock\"\n";
 
@@ -103,6 +106,95 @@ fn people_get_a_table() {
     let table = String::from_utf8(table).unwrap();
     assert!(table.contains("web") && table.contains("idle"), "{table}");
     agent.stop();
+}
+
+/// Every count in a part of the status, by the name and labels that Prometheus gives it.
+fn counts(of: &str, name: &str, values: &Value) -> Vec<(String, u64)> {
+    let sample = |key: &str, reason: &str| {
+        let gauge = ["pending_lines", "pending_bytes", "connections"].contains(&key);
+        let total = if gauge || key.ends_with("_total") { "" } else { "_total" };
+        format!("logagent_{of}_{key}{total}{{{of}=\"{name}\"{reason}}}")
+    };
+    let mut counts = Vec::new();
+    for (key, value) in values.as_object().unwrap() {
+        if let Some(count) = value.as_u64().filter(|_| key != "inode") {
+            counts.push((sample(key, ""), count));
+        }
+        for (reason, count) in value.as_object().into_iter().flatten() {
+            let reason = format!(",reason=\"{reason}\"");
+            counts.push((sample(key, &reason), count.as_u64().unwrap()));
+        }
+    }
+    counts
+}
+
+#[test]
+fn prometheus_gets_every_number_of_the_status() {
+    let place = Place::new();
+    let agent = place.start(WEB);
+    UnixStream::connect(place.path("web.sock")).unwrap().write_all(b"one\ntwo\n").unwrap();
+    agent.wait_for_lines("web", 2);
+    wait_until("it has gone", || agent.count("/inputs/web/connections") == 0);
+    let status = agent.status();
+    let text = agent.told(&["status", "--prometheus"]);
+    let mut expected = counts("stream", "web", &status["streams"]["web"]);
+    expected.extend(counts("input", "web", &status["inputs"]["web"]));
+    assert!(expected.len() > 15, "{expected:?}");
+    for (sample, count) in expected {
+        let line = format!("{sample} {count}");
+        assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
+    }
+    // As the format wants it: a type before its samples, each metric in one piece.
+    let mut typed = Vec::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let name = rest.split(' ').next().unwrap();
+            assert!(!typed.contains(&name), "{name} comes twice");
+            typed.push(name);
+        } else if !line.starts_with('#') {
+            let name = line.split(['{', ' ']).next().unwrap();
+            assert_eq!(typed.last(), Some(&name), "{line}");
+        }
+    }
+    agent.stop();
+}
+
+#[test]
+fn a_watched_status_is_printed_again_and_again_until_the_agent_goes() {
+    let place = Place::new();
+    let agent = place.start(WEB);
+    let out = place.path("watched");
+    let mut command = agent.ask(&["status", "--watch"]);
+    command.stdout(fs::File::create(&out).unwrap()).stderr(Stdio::piped());
+    let watch = spawn(&mut command);
+    let times = || fs::read_to_string(&out).unwrap().matches("LINES/S").count();
+    wait_until("it is printed again", || times() >= 2);
+    agent.stop();
+    let output = watch.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(71));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "logagent: the agent has gone\n");
+    assert!(!fs::read_to_string(&out).unwrap().contains('\x1b'), "it is no terminal");
+}
+
+#[test]
+fn a_watched_status_stands_in_the_same_place_of_a_terminal() {
+    let place = Place::new();
+    let agent = place.start(WEB);
+    let out = place.path("watched");
+    // A terminal of its own, from script(1).
+    let watch = format!(
+        "{} status --watch --control {}",
+        env!("CARGO_BIN_EXE_logagent"),
+        place.path("control.sock").display()
+    );
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--flush", "--command", &watch]).arg(&out);
+    let mut script = spawn(command.stdin(Stdio::null()).stdout(Stdio::null()));
+    let shown = || fs::read_to_string(&out).unwrap_or_default();
+    wait_until("it is drawn again", || shown().matches("\x1b[H\x1b[J").count() >= 2);
+    agent.stop();
+    wait_until("it ends", || script.try_wait().unwrap().is_some());
+    assert!(shown().contains("the agent has gone"));
 }
 
 #[test]

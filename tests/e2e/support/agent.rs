@@ -52,6 +52,11 @@ impl Agent {
         self.ended
     }
 
+    /// Whether its process has gone, or is only waited for by its parent, which we are.
+    pub fn has_gone(&self) -> bool {
+        proc_status(self.pid()).is_none_or(|text| text.contains("\nState:\tZ"))
+    }
+
     /// Waits for its end; its exit status, which must not be a signal.
     #[track_caller]
     pub fn wait(&mut self) -> i32 {

@@ -1,6 +1,6 @@
 //! Counts what became of numbered lines: lost, doubled, torn, out of order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,6 +25,38 @@ pub struct Checker {
     torn_ends: TornEnds,
     /// How many fragments may still come: see [`Checker::accept_fragments`].
     fragments: usize,
+    /// Where gap records may stand: see [`Checker::accept_gaps`].
+    gaps: Option<Gaps>,
+}
+
+/// What gap records have said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gaps {
+    pub records: u64,
+    pub lines: u64,
+    pub bytes: u64,
+    /// Each one once.
+    pub reasons: BTreeSet<String>,
+}
+
+const GAP: &[u8] = b"logagent: gap: ";
+
+impl Gaps {
+    /// Adds what a record says, if the line is one.
+    fn add(&mut self, line: &[u8]) -> bool {
+        let Some(said) = line.strip_prefix(GAP) else { return false };
+        let said = String::from_utf8_lossy(said);
+        let words: Vec<&str> = said.split(' ').collect();
+        let [lines, "lines,", bytes, "bytes", "lost,", from, "to", to, ..] = words[..] else {
+            return false;
+        };
+        assert!(from <= to.trim_end_matches(':'), "{said}");
+        self.records += 1;
+        self.lines += lines.parse::<u64>().unwrap();
+        self.bytes += bytes.parse::<u64>().unwrap();
+        self.reasons.insert(words[8..].join(" "));
+        true
+    }
 }
 
 #[derive(Default, PartialEq)]
@@ -83,12 +115,22 @@ impl Checker {
         self.fragments = fragments;
     }
 
+    /// From now on gap records may stand among the lines.
+    pub fn accept_gaps(&mut self) {
+        self.gaps = Some(Gaps::default());
+    }
+
+    /// What the gap records have said.
+    pub fn gaps(&self) -> &Gaps {
+        self.gaps.as_ref().expect("no gaps were accepted")
+    }
+
     /// Reads one file, a compressed one if it is named so.
     pub fn read(&mut self, file: &Path) {
-        let bytes = if file.extension().is_some_and(|extension| extension == "gz") {
-            run(Command::new("gzip").arg("-dc").arg(file)).stdout
-        } else {
-            fs::read(file).unwrap_or_else(|error| panic!("cannot read {file:?}: {error}"))
+        let bytes = match file.extension().and_then(|extension| extension.to_str()) {
+            Some("gz") => run(Command::new("gzip").arg("-dc").arg(file)).stdout,
+            Some("zst") => run(Command::new("zstd").arg("-dcq").arg(file)).stdout,
+            _ => fs::read(file).unwrap_or_else(|error| panic!("cannot read {file:?}: {error}")),
         };
         self.read_bytes(file, &bytes);
     }
@@ -109,6 +151,10 @@ impl Checker {
     fn line(&mut self, file: &Path, at: usize, line: &[u8]) {
         self.lines += 1;
         let Some((client, number)) = parse_numbered_line(line, &mut self.scratch) else {
+            if self.gaps.as_mut().is_some_and(|gaps| gaps.add(line)) {
+                self.lines -= 1;
+                return;
+            }
             if self.fragments > 0 && self.begins_a_line(line) {
                 self.fragments -= 1;
                 return;
@@ -138,6 +184,10 @@ impl Checker {
     }
 
     fn begins_a_line(&mut self, beginning: &[u8]) -> bool {
+        let common = beginning.len().min(GAP.len());
+        if self.gaps.is_some() && beginning[..common] == GAP[..common] {
+            return true;
+        }
         let digits = |range: std::ops::Range<usize>| {
             beginning.get(range).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
         };
@@ -154,6 +204,16 @@ impl Checker {
         let beginning = String::from_utf8_lossy(&line[..line.len().min(150)]);
         let bytes = line.len();
         self.torn.push(format!("{}, byte {at}, {bytes} bytes: {beginning:?}", file.display()));
+    }
+
+    /// Whatever of a client is there has no gap: what was lost came last.
+    #[track_caller]
+    pub fn assert_no_gap(&self) {
+        for (number, client) in &self.clients {
+            let missing = (0..client.next).find(|line| !client.has(*line));
+            let next = client.next;
+            assert_eq!(missing, None, "of client {number} there are lines up to {next}");
+        }
     }
 
     /// Of the lines that were sent, those in no file.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::tools::output_of;
+use super::tools::{output_of, run};
 use super::wait_until;
 
 /// The agent that listens on a control socket, whoever started it.
@@ -18,11 +18,30 @@ impl Control {
         Control { socket }
     }
 
+    /// A command that asks it.
+    pub fn ask(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_logagent"));
+        command.args(words).arg("--control").arg(&self.socket);
+        command
+    }
+
+    /// What a command says that must succeed.
+    #[track_caller]
+    pub fn told(&self, words: &[&str]) -> String {
+        String::from_utf8(run(&mut self.ask(words)).stdout).unwrap()
+    }
+
+    /// The exit status of a command, and what it complains of.
+    #[track_caller]
+    pub fn refused(&self, words: &[&str]) -> (i32, String) {
+        let output = output_of(&mut self.ask(words));
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        (output.status.code().expect("killed by a signal"), complaint)
+    }
+
     /// Its status, if it answers.
     pub fn try_status(&self) -> Option<Value> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_logagent"));
-        command.args(["status", "--json", "--control"]).arg(&self.socket);
-        let output = output_of(&mut command);
+        let output = output_of(&mut self.ask(&["status", "--json"]));
         output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())
     }
 

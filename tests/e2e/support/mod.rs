@@ -5,6 +5,7 @@ mod agent;
 mod checker;
 mod clients;
 mod control;
+mod hanging;
 mod lines;
 mod place;
 mod random;
@@ -12,6 +13,8 @@ mod readers;
 mod records;
 mod sender;
 mod systemd;
+mod tampered;
+mod tireless;
 mod tools;
 
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -19,9 +22,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 pub use agent::Agent;
-pub use checker::Checker;
+pub use checker::{Checker, Gaps};
 pub use clients::{Clients, Gate, Sent, Writes};
 pub use control::Control;
+pub use hanging::HangingDisk;
 pub use lines::{LINE_BYTES, numbered_line, numbered_lines};
 pub use place::{NOBODY, Place};
 pub use random::Random;
@@ -29,7 +33,9 @@ pub use readers::{Entry, EntryEnd, joined, read_cri, read_json};
 pub use records::{Marks, Packets, Records};
 pub use sender::{send_command, start_send};
 pub use systemd::SystemdBox;
-pub use tools::{Logrotate, SmallDisk, output_of, rotated, run, spawn};
+pub use tampered::TamperedWrites;
+pub use tireless::Tireless;
+pub use tools::{Logrotate, LoopDisk, SmallDisk, output_of, rotated, run, spawn};
 
 /// Whether the full counts are wanted: `tests/all --long`.
 static LONG: LazyLock<bool> =

@@ -102,6 +102,87 @@ impl Drop for SmallDisk {
     }
 }
 
+/// An ext4 file system on a loop device, which can fail. What is beneath it takes nothing.
+pub struct LoopDisk {
+    image: PathBuf,
+    at: PathBuf,
+    _beneath: SmallDisk,
+}
+
+impl LoopDisk {
+    /// Only root can make one.
+    pub fn mount(place: &Place, options: &str) -> LoopDisk {
+        let (image, at) = (place.path("image"), place.path("beneath/disk"));
+        let beneath = SmallDisk::mount(place.path("beneath"), 1 << 20);
+        fs::create_dir(&at).unwrap();
+        run(Command::new("mount").args(["-o", "remount,ro"]).arg(place.path("beneath")));
+        File::create(&image).unwrap().set_len(16 << 20).unwrap();
+        run(Command::new("mkfs.ext4").arg("-q").arg(&image));
+        let disk = LoopDisk { image, at, _beneath: beneath };
+        disk.mount_again(options);
+        disk
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.at.join(name)
+    }
+
+    pub fn mount_again(&self, options: &str) {
+        let options = format!("loop,{options}");
+        run(Command::new("mount").args(["-o", &options]).arg(&self.image).arg(&self.at));
+    }
+
+    pub fn remount(&self, options: &str) {
+        run(Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(&self.at));
+    }
+
+    /// Everything that was written is on the device.
+    pub fn sync(&self) {
+        run(Command::new("sync").arg("--file-system").arg(&self.at));
+    }
+
+    /// From now on every operation on it fails with EIO.
+    pub fn shut_down(&self) {
+        self.go_down("0");
+    }
+
+    /// The same, and what is not on the device yet never comes there.
+    pub fn cut_power(&self) {
+        self.go_down("2");
+    }
+
+    fn go_down(&self, how: &str) {
+        const GO_DOWN: &str = "open(D, '<', $ARGV[0]) or die; $how = pack('I', $ARGV[1]); \
+                               ioctl(D, 0x8004587d, $how) or die $!";
+        run(Command::new("perl").args(["-e", GO_DOWN]).arg(&self.at).arg(how));
+    }
+
+    /// The file system finds itself damaged, and takes nothing any more.
+    pub fn damage(&self) {
+        let source = run(Command::new("findmnt").args(["-no", "SOURCE"]).arg(&self.at)).stdout;
+        let device = String::from_utf8(source).unwrap();
+        let device = Path::new(device.trim()).file_name().unwrap().to_owned();
+        fs::write(Path::new("/sys/fs/ext4").join(device).join("trigger_fs_error"), "1").unwrap();
+    }
+
+    /// Unmounts it, if nobody has a file open there.
+    pub fn try_unmount(&self) -> bool {
+        output_of(Command::new("umount").arg(&self.at)).status.success()
+    }
+
+    /// What an administrator does before mounting it again.
+    pub fn repair(&self) {
+        let status = output_of(Command::new("e2fsck").arg("-fy").arg(&self.image)).status;
+        assert!(status.code().is_some_and(|code| code <= 1), "e2fsck: {status}");
+    }
+}
+
+impl Drop for LoopDisk {
+    fn drop(&mut self) {
+        output_of(Command::new("umount").arg("--lazy").arg(&self.at));
+    }
+}
+
 /// The files that logrotate has made of `log`, the oldest first, and `log` itself at the end.
 pub fn rotated(log: &Path) -> Vec<PathBuf> {
     let name = format!("{}.", log.file_name().unwrap().to_str().unwrap());
