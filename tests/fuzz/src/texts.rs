@@ -3,8 +3,11 @@
 use std::path::Path;
 
 use logagent::config::{check_text, render};
+use logagent::control::commands;
 use logagent::formatting::{About, Format};
-use logagent::limits::{HANDSHAKE_BYTES_MAX, STREAM_NAME_BYTES_MAX, SYSLOG_TAG_BYTES_MAX};
+use logagent::limits::{
+    CONTROL_QUOTED_BYTES_MAX, HANDSHAKE_BYTES_MAX, STREAM_NAME_BYTES_MAX, SYSLOG_TAG_BYTES_MAX,
+};
 use logagent::line::{Line, LineEnd};
 use logagent::origin::{Origin, Unit};
 use logagent::routing::handshake::{self, Handshake};
@@ -54,6 +57,24 @@ pub fn handshake(bytes: &[u8]) {
                 let again = handshake::read(line.as_bytes());
                 assert_eq!(again, Handshake::Line { taken_bytes, stream });
             }
+        }
+    }
+}
+
+/// A request on the control socket, without its newline.
+pub fn control_line(bytes: &[u8]) {
+    match commands::read(bytes) {
+        Ok(asked) => {
+            let text = std::str::from_utf8(bytes).unwrap();
+            let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
+            assert_eq!(words[0], asked.command.name());
+            assert_eq!(words[1..], asked.words);
+            assert!(!text.chars().any(char::is_control));
+        }
+        Err(error) => {
+            // What was sent is quoted, but never at length.
+            assert!(error.len() < 12 * CONTROL_QUOTED_BYTES_MAX + 300, "{error}");
+            assert!(!error.contains('\n'));
         }
     }
 }

@@ -1,0 +1,4 @@
+//! What a crashed agent has left in memory that systemd keeps.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| logagent_fuzz::ledger(data));
