@@ -85,7 +85,7 @@ fn logrotate_that_compresses_at_once_after_a_reopen_loses_nothing() {
     let gate = Gate::closed();
     let socket = place.path("web.sock");
     let clients = Clients::connect(&socket, 0..100, u64::MAX, Writes::CutAnywhere, &gate);
-    let rotations = scale(25, 300);
+    let rotations = scale(25, 1_000);
     gate.trickle_during(5, || {
         for _ in 0..rotations {
             let sent = clients.lines_sent();
