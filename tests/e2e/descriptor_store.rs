@@ -8,47 +8,25 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use nix::sys::socket::SockType;
 
 use crate::support::{
-    Checker, Clients, Control, Gate, LINE_BYTES, Packets, Place, Sent, SmallDisk, SystemdBox,
-    Writes, scale, wait_until, whole_machine,
+    Checker, Clients, Control, EVERY_KIND, Gate, LINE_BYTES, Packets, Place, Sent, SmallDisk,
+    SystemdBox, Writes, scale, shipped_agent, wait_until, whole_machine,
 };
 
-/// The agent as its own unit file has it, but for paths and numbers.
-const AGENT: &str = "
-    [Unit]
-    StartLimitIntervalSec=0
-    [Service]
-    Type=notify
-    NotifyAccess=main
-    Environment=LOGAGENT_LOG=info FDSTORE=200
-    ExecStart=logagent -c @/agent.toml
-    Restart=always
-    RestartSec=20ms
-    FileDescriptorStoreMax=200
-    StandardError=append:@/messages
-    TimeoutStopSec=20
-";
+/// How many descriptors systemd keeps.
+const DESCRIPTORS: usize = 200;
 
-const INPUTS: &str = "
-    [input.s.unix-stream]
-    path = \"@/web.stream\"
-    stream = \"web\"
-    [input.d.unix-datagram]
-    path = \"@/web.dgram\"
-    stream = \"web\"
-    [input.q.unix-seqpacket]
-    path = \"@/web.seqpacket\"
-    stream = \"web\"
-    [input.f.fifo]
-    path = \"@/web.fifo\"
-    stream = \"web\"
-    [input.n.unix-stream]
-    path = \"@/names.stream\"
-    stream = \"{uid}\"
-    client-names-stream = true
-";
+fn inputs() -> String {
+    let names = "
+        [input.n.unix-stream]
+        path = \"@/names.stream\"
+        stream = \"{uid}\"
+        client-names-stream = true
+    ";
+    format!("{EVERY_KIND}{names}")
+}
 
 fn boot(place: &Place) -> SystemdBox<'_> {
-    SystemdBox::boot(place, &[("agent.service", AGENT)])
+    SystemdBox::boot(place, &[("agent.service", &shipped_agent(DESCRIPTORS))])
 }
 
 /// Kills the agent, and waits for the next one.
@@ -84,7 +62,7 @@ fn restarts_under_load_lose_nothing_and_no_client_notices() {
     let _machine = whole_machine();
     let place = Place::new();
     let systemd = boot(&place);
-    let agent = systemd.start_agent(INPUTS);
+    let agent = systemd.start_agent(&inputs());
     let gate = Gate::closed();
     let clients = clients(&place, &gate);
     gate.trickle_during(5, || {
@@ -114,7 +92,7 @@ fn a_crash_loses_only_what_had_been_read_and_tells_how_much() {
     let _machine = whole_machine();
     let place = Place::new();
     let systemd = boot(&place);
-    let agent = systemd.start_agent(INPUTS);
+    let agent = systemd.start_agent(&inputs());
     let gate = Gate::closed();
     let clients = clients(&place, &gate);
     let crashes = scale(5, 100);
@@ -160,7 +138,7 @@ fn lines_in_gap(gap: &str) -> u64 {
 fn half_a_line_goes_on_after_a_restart_and_never_looks_like_a_line_after_a_crash() {
     let place = Place::new();
     let systemd = boot(&place);
-    let agent = systemd.start_agent(INPUTS);
+    let agent = systemd.start_agent(&inputs());
     let mut plain = UnixStream::connect(place.path("web.stream")).unwrap();
     let mut named = UnixStream::connect(place.path("names.stream")).unwrap();
     let mut fifo = OpenOptions::new().write(true).open(place.path("web.fifo")).unwrap();
@@ -249,7 +227,7 @@ fn lines_that_a_full_disk_does_not_take_are_written_after_a_restart_at_the_exact
 fn half_a_line_that_an_agent_took_over_and_did_not_read_on_is_no_line_after_its_crash() {
     let place = Place::new();
     let systemd = boot(&place);
-    let agent = systemd.start_agent(INPUTS);
+    let agent = systemd.start_agent(&inputs());
     let mut plain = UnixStream::connect(place.path("web.stream")).unwrap();
     let mut fifo = OpenOptions::new().write(true).open(place.path("web.fifo")).unwrap();
     plain.write_all(b"plain: the head of this ").unwrap();
@@ -334,9 +312,9 @@ fn agent_fragments(systemd: &SystemdBox<'_>) -> usize {
 #[test]
 fn without_the_store_or_with_a_full_one_clients_are_served_and_it_is_told() {
     let place = Place::new();
-    let small = AGENT.replace("200", "8");
+    let small = shipped_agent(8);
     let systemd = SystemdBox::boot(&place, &[("agent.service", &small)]);
-    let agent = systemd.start_agent(INPUTS);
+    let agent = systemd.start_agent(&inputs());
     let gate = Gate::open();
     let lines = 100;
     let sent =
@@ -353,18 +331,19 @@ fn without_the_store_or_with_a_full_one_clients_are_served_and_it_is_told() {
 fn a_store_that_is_off_again_and_a_path_written_otherwise_start_and_serve() {
     let place = Place::new();
     let systemd = boot(&place);
-    let agent = systemd.start_agent(INPUTS);
+    let agent = systemd.start_agent(&inputs());
     let mut client = UnixStream::connect(place.path("web.stream")).unwrap();
     client.write_all(b"one\n").unwrap();
     agent.wait_for_lines("web", 1);
     // The same place, written otherwise: the connection goes on.
-    systemd.configure(&INPUTS.replace("\"@/web.stream\"", "\"@/./web.stream\""));
+    systemd.configure(&inputs().replace("\"@/web.stream\"", "\"@/./web.stream\""));
     systemd.systemctl(&["restart", "agent.service"]);
     systemd.agent();
     client.write_all(b"two\n").unwrap();
     agent.wait_for_lines("web", 2);
     // Without the store what was kept is let go.
-    let without = AGENT.replace("FDSTORE=200", "FDSTORE=0").replace("@/", "/place/");
+    let without = shipped_agent(DESCRIPTORS).replace("FDSTORE=200", "FDSTORE=0");
+    let without = without.replace("@/", "/place/");
     fs::write(place.path("units/agent.service"), without).unwrap();
     systemd.systemctl(&["daemon-reload"]);
     systemd.systemctl(&["restart", "agent.service"]);
@@ -375,5 +354,31 @@ fn a_store_that_is_off_again_and_a_path_written_otherwise_start_and_serve() {
     wait_until("it is written", || {
         fs::read_to_string(place.log("web")).is_ok_and(|log| log == "one\ntwo\nthree\n")
     });
+    systemd.systemctl(&["stop", "agent.service"]);
+}
+
+#[test]
+fn systemd_is_told_how_the_agent_is_and_reloads_it() {
+    let place = Place::new();
+    let watched = shipped_agent(DESCRIPTORS).replace("[Service]\n", "[Service]\nWatchdogSec=2s\n");
+    let systemd = SystemdBox::boot(&place, &[("agent.service", &watched)]);
+    let agent = systemd.start_agent(&inputs());
+    let pid = agent.status_of("/pid");
+    let shown = |property: &str| {
+        systemd.systemctl(&["show", "--property", property, "--value", "agent.service"])
+    };
+    let mut client = UnixStream::connect(place.path("web.stream")).unwrap();
+    client.write_all(b"one\n").unwrap();
+    wait_until("its sums are shown", || shown("StatusText").contains("1 lines written"));
+    systemd.configure(&format!("{}[input.more.unix-stream]\npath = \"@/more.sock\"\n", inputs()));
+    systemd.systemctl(&["reload", "agent.service"]);
+    wait_until("it has reloaded", || {
+        agent.try_status().is_some_and(|now| now["inputs"]["more"].is_object())
+    });
+    // Whoever gives no sign of life is killed.
+    let signs = || shown("WatchdogTimestampMonotonic").trim().parse::<u64>().unwrap();
+    let first = signs();
+    wait_until("it has lived on for longer than that", || signs() > first + 4_000_000);
+    assert_eq!((agent.status_of("/pid"), shown("NRestarts").trim()), (pid, "0"));
     systemd.systemctl(&["stop", "agent.service"]);
 }

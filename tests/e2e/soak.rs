@@ -14,8 +14,8 @@ use nix::sys::signal::Signal;
 use nix::sys::socket::SockType;
 
 use crate::support::{
-    Checker, Clients, Control, Gate, Packets, Place, Sent, SmallDisk, SystemdBox, Writes,
-    numbered_lines, scale, wait_until, whole_machine,
+    Checker, Clients, Control, EVERY_KIND, Gate, Packets, Place, Sent, SmallDisk, SystemdBox,
+    Writes, numbered_lines, scale, shipped_agent, wait_until, whole_machine,
 };
 
 const MIB: u64 = 1 << 20;
@@ -23,18 +23,6 @@ const MIB: u64 = 1 << 20;
 /// `web` is fed by inputs of every kind and rotated by others, `own` rotates itself, `disk` is on a
 /// disk that fills up, `brief` has clients that come and go.
 const INPUTS: &str = "
-    [input.s.unix-stream]
-    path = \"@/web.stream\"
-    stream = \"web\"
-    [input.d.unix-datagram]
-    path = \"@/web.dgram\"
-    stream = \"web\"
-    [input.q.unix-seqpacket]
-    path = \"@/web.seqpacket\"
-    stream = \"web\"
-    [input.f.fifo]
-    path = \"@/web.fifo\"
-    stream = \"web\"
     [input.own.unix-stream]
     path = \"@/own.sock\"
     [input.disk.unix-stream]
@@ -59,7 +47,7 @@ fn configuration(round: u64) -> String {
         0 => "",
         _ => "[input.more.unix-stream]\npath = \"@/more.sock\"\n",
     };
-    format!("{INPUTS}{web}{more}")
+    format!("{EVERY_KIND}{INPUTS}{web}{more}")
 }
 
 /// What the soak works on.
@@ -346,21 +334,6 @@ struct Restarted<'a> {
     control: Control,
 }
 
-const AGENT: &str = "
-    [Unit]
-    StartLimitIntervalSec=0
-    [Service]
-    Type=notify
-    NotifyAccess=main
-    Environment=LOGAGENT_LOG=info FDSTORE=200
-    ExecStart=logagent -c @/agent.toml
-    Restart=always
-    RestartSec=20ms
-    FileDescriptorStoreMax=200
-    StandardError=append:@/messages
-    TimeoutStopSec=20
-";
-
 impl Subject for Restarted<'_> {
     fn control(&self) -> &Control {
         &self.control
@@ -387,7 +360,7 @@ fn a_soak_with_restarts_in_a_real_systemd_loses_nothing() {
     let _machine = whole_machine();
     let place = Place::new();
     let disk = SmallDisk::mount(place.path("small"), 4 << 20);
-    let systemd = SystemdBox::boot(&place, &[("agent.service", AGENT)]);
+    let systemd = SystemdBox::boot(&place, &[("agent.service", &shipped_agent(200))]);
     let control = systemd.start_agent(&configuration(0));
     let subject = Restarted { systemd, control };
     let time = scale(Duration::from_secs(10), Duration::from_secs(300));

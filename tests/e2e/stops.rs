@@ -10,24 +10,9 @@ use nix::sys::signal::Signal;
 use nix::sys::socket::SockType;
 
 use crate::support::{
-    Agent, Checker, HangingDisk, LINE_BYTES, Packets, Place, Random, SmallDisk, Tireless, Writes,
-    scale, wait_until, whole_machine,
+    Agent, Checker, EVERY_KIND, HangingDisk, LINE_BYTES, Packets, Place, Random, SmallDisk,
+    Tireless, Writes, scale, wait_until, whole_machine,
 };
-
-const EVERY_KIND: &str = "
-    [input.s.unix-stream]
-    path = \"@/web.stream\"
-    stream = \"web\"
-    [input.d.unix-datagram]
-    path = \"@/web.dgram\"
-    stream = \"web\"
-    [input.q.unix-seqpacket]
-    path = \"@/web.seqpacket\"
-    stream = \"web\"
-    [input.f.fifo]
-    path = \"@/web.fifo\"
-    stream = \"web\"
-";
 
 const ALL_WRITTEN: &str = "stopped: every accepted line is written";
 const GAVE_UP: &str = "stopped with lines that could not be written";

@@ -169,6 +169,22 @@ impl Place {
     }
 }
 
+/// Inputs of every kind that feed one stream, `web`.
+pub const EVERY_KIND: &str = "
+    [input.s.unix-stream]
+    path = \"@/web.stream\"
+    stream = \"web\"
+    [input.d.unix-datagram]
+    path = \"@/web.dgram\"
+    stream = \"web\"
+    [input.q.unix-seqpacket]
+    path = \"@/web.seqpacket\"
+    stream = \"web\"
+    [input.f.fifo]
+    path = \"@/web.fifo\"
+    stream = \"web\"
+";
+
 /// A configuration: `body`, with the control socket and the log directory in the place. What
 /// `agent` says belongs to `[agent]`, as does what stands in `body` before its first table.
 pub fn configuration(agent: &str, body: &str) -> String {

@@ -35,6 +35,31 @@ const AGENT: &str = "
     TimeoutStopSec=20
 ";
 
+/// The unit file that comes with the program.
+const SHIPPED: &str = include_str!("../../../systemd/logagent.service");
+
+/// The agent as its own unit file has it, but for paths, for how long it rests before it is started
+/// again, and for how many descriptors systemd keeps.
+pub fn shipped_agent(descriptors: usize) -> String {
+    let (start, command) =
+        ("/usr/bin/logagent -c /etc/logagent/logagent.toml", "logagent -c @/agent.toml");
+    let told = "[Service]\nEnvironment=LOGAGENT_LOG=info\nStandardError=append:@/messages\n";
+    let descriptors = descriptors.to_string();
+    let mut unit = SHIPPED.to_owned();
+    for (shipped, here) in [
+        (start, command),
+        ("[Service]\n", told),
+        ("RestartSec=100ms", "RestartSec=20ms"),
+        ("10200", &descriptors),
+        // More than this machine may allow.
+        ("LimitNOFILE=524288\n", ""),
+    ] {
+        assert!(unit.contains(shipped), "the unit file has no {shipped:?}");
+        unit = unit.replace(shipped, here);
+    }
+    unit
+}
+
 /// systemd-nspawn refuses `/` itself: it gets a mount of it that only this process sees and nobody
 /// can write to, so that nothing that goes wrong reaches the files of this machine.
 const BOOT: &str = r#"
