@@ -19,6 +19,11 @@ pub fn user_name(number: u32) -> Option<String> {
     name_in(number, &read(USERS).ok()?)
 }
 
+/// The name of the group with this number, if there is one.
+pub fn group_name(number: u32) -> Option<String> {
+    name_in(number, &read(GROUPS).ok()?)
+}
+
 fn read(path: impl AsRef<Path>) -> io::Result<String> {
     // Names may be in any encoding, and one odd entry is no reason to find none.
     Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned())

@@ -288,6 +288,8 @@ pub const TEE_GRACE: Duration = Duration::from_millis(500);
 /// How long a stop at once, or the end of the grace, waits for readers and writers to come to the
 /// end of what they are doing.
 pub const LAST_MOMENT: Duration = Duration::from_millis(200);
+/// What is read at once of what is typed to a command that has a terminal of its own.
+pub const TYPED_BYTES: usize = 4 * KIB;
 /// What `--tee` may hold back for a slow reader of our stdout.
 pub const TEE_BYTES_MAX: usize = 4 * MIB;
 

@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     // Until these stand a signal kills: nothing comes before them.
     let exit = match Signals::install() {
         Ok(signals) => cli::run(signals),
-        Err(_) => cli::Exit::System,
+        Err(error) => cli::deaf(&error),
     };
     ExitCode::from(exit.code())
 }

@@ -6,18 +6,22 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus};
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use calls::{fionread, pidfd_get_info};
+use calls::{fionread, pidfd_get_info, tiocgwinsz, tiocsctty, tiocswinsz};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
+use nix::sys::resource::{Resource, rlim_t, setrlimit};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
-use nix::unistd::ftruncate;
+use nix::unistd::{Pid, ftruncate, getpid, setsid, tcsetpgrp};
 
 mod calls {
     #![allow(missing_docs)] // the macros make public functions
@@ -26,6 +30,9 @@ mod calls {
 
     nix::ioctl_read_bad!(fionread, libc::FIONREAD, libc::c_int);
     nix::ioctl_readwrite!(pidfd_get_info, 0xFF, 11, libc::pidfd_info);
+    nix::ioctl_read_bad!(tiocgwinsz, libc::TIOCGWINSZ, libc::winsize);
+    nix::ioctl_write_ptr_bad!(tiocswinsz, libc::TIOCSWINSZ, libc::winsize);
+    nix::ioctl_write_int_bad!(tiocsctty, libc::TIOCSCTTY);
 }
 
 /// What the kernel tells of the process behind a pidfd.
@@ -70,6 +77,11 @@ pub fn unread_bytes(source: impl AsFd) -> u64 {
 pub fn inherited_descriptors() -> io::Result<Vec<(String, OwnedFd)>> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
     if TAKEN.swap(true, Relaxed) {
+        return Ok(Vec::new());
+    }
+    // What is meant for another process says nothing here, be it right or wrong.
+    let meant_for = std::env::var("LISTEN_PID").ok().and_then(|pid| pid.parse().ok());
+    if meant_for != Some(std::process::id()) {
         return Ok(Vec::new());
     }
     let handed_over = sd_notify::listen_fds_with_names()?;
@@ -152,4 +164,119 @@ pub fn lower_priority() {
     let idle = IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT;
     // SAFETY: it takes integers and touches no memory; who 0 is the calling thread.
     unsafe { libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, idle) };
+}
+
+/// Whether PIPE was ignored when the process began.
+static PIPE_WAS_IGNORED: AtomicBool = AtomicBool::new(false);
+
+/// The runtime of Rust ignores PIPE before `main`, so this is looked at earlier, as the C library
+/// calls what is listed there.
+// SAFETY: it is a function that takes nothing from its caller and neither unwinds nor needs what is
+// set up later: one system call, and a store.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static LOOK_EARLY: extern "C" fn() = {
+    extern "C" fn look_early() {
+        PIPE_WAS_IGNORED.store(is_ignored(Signal::SIGPIPE), Relaxed);
+    }
+    look_early
+};
+
+/// Whether the process was started with PIPE ignored, as systemd does it. It always is later.
+pub fn pipe_was_ignored() -> bool {
+    PIPE_WAS_IGNORED.load(Relaxed)
+}
+
+/// Whether the process ignores the signal: a program that is started stays so.
+pub fn is_ignored(signal: Signal) -> bool {
+    // SAFETY: the struct is plain integers and an address that is none, for which all bits zero is
+    // a value.
+    let mut now: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+    // SAFETY: it changes nothing, and writes the struct to the given address, which is valid.
+    let asked = unsafe { libc::sigaction(signal as i32, std::ptr::null(), &raw mut now) };
+    asked == 0 && now.sa_sigaction == libc::SIG_IGN
+}
+
+/// The next child of this process that has ended or was stopped, and how; none where no further one
+/// has (waitpid(2)). One that has ended is gone then. Its status may name a signal that nix does
+/// not know.
+pub fn next_changed_child() -> Option<(Pid, ExitStatus)> {
+    let mut status = 0;
+    loop {
+        // SAFETY: it writes one int to the given address, which is valid for it.
+        let child = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | libc::WUNTRACED) };
+        match child {
+            1.. => return Some((Pid::from_raw(child), ExitStatus::from_raw(status))),
+            -1 if Errno::last() == Errno::EINTR => {}
+            _ => return None,
+        }
+    }
+}
+
+/// What a child does before it becomes the program.
+#[derive(Debug)]
+pub struct ChildSetUp {
+    /// Whose terminal it has.
+    pub terminal: ChildTerminal,
+    /// Its limit of open descriptors, soft and hard.
+    pub descriptors_max: Option<(rlim_t, rlim_t)>,
+    /// What it ignores, as this process did when it was started.
+    pub ignored: Vec<Signal>,
+}
+
+/// The terminal of a child.
+#[derive(Debug)]
+pub enum ChildTerminal {
+    /// None, or it stays in the background.
+    AsItIs,
+    /// Its process group comes into the foreground of this terminal, ours.
+    Foreground(OwnedFd),
+    /// Its standard input is the terminal of a session of its own.
+    Own,
+}
+
+/// Has `command` do this in the child.
+pub fn set_up_child(command: &mut Command, wanted: ChildSetUp) {
+    let set_up = move || {
+        match &wanted.terminal {
+            ChildTerminal::AsItIs => {}
+            ChildTerminal::Foreground(terminal) => {
+                // Whoever does it from the background is stopped by this signal else.
+                SigSet::from(Signal::SIGTTOU).thread_block()?;
+                // A terminal that has gone meanwhile is none.
+                tcsetpgrp(terminal, getpid()).unwrap_or_default();
+            }
+            ChildTerminal::Own => {
+                setsid()?;
+                // SAFETY: it takes integers and touches no memory.
+                unsafe { tiocsctty(libc::STDIN_FILENO, 0) }?;
+            }
+        }
+        if let Some((soft, hard)) = wanted.descriptors_max {
+            setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
+        }
+        for ignored in &wanted.ignored {
+            // SAFETY: no handler is set that could run.
+            unsafe { signal(*ignored, SigHandler::SigIgn) }?;
+        }
+        // What this process blocks is its own affair.
+        SigSet::empty().thread_set_mask()?;
+        Ok(())
+    };
+    // SAFETY: between fork(2) and exec(2) it makes system calls only, each of which is
+    // async-signal-safe; it takes no memory and no lock, also where it fails.
+    unsafe { command.pre_exec(set_up) };
+}
+
+/// Gives a terminal the size of another one (TIOCGWINSZ, TIOCSWINSZ in ioctl_tty(2)): whoever is in
+/// its foreground is told.
+pub fn copy_window_size(from: impl AsFd, to: impl AsFd) -> nix::Result<()> {
+    // SAFETY: the struct is plain integers, for which all bits zero is a value.
+    let mut size: libc::winsize = unsafe { MaybeUninit::zeroed().assume_init() };
+    // SAFETY: the descriptor is borrowed, so it is open, and the request writes the struct to the
+    // given address, which is valid for it.
+    unsafe { tiocgwinsz(from.as_fd().as_raw_fd(), &raw mut size) }?;
+    // SAFETY: the same, and this one only reads it.
+    unsafe { tiocswinsz(to.as_fd().as_raw_fd(), &raw const size) }?;
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! The limit of open descriptors, and how many connections and streams fit in it.
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
 use crate::config::Config;
 use crate::limits::DESCRIPTORS_RESERVED;
@@ -13,10 +13,15 @@ pub(super) struct Room {
     pub(super) streams: usize,
 }
 
+/// The limits as they are, soft and hard, for whoever is to have them as they were.
+pub fn descriptors_max() -> Option<(rlim_t, rlim_t)> {
+    getrlimit(Resource::RLIMIT_NOFILE).ok()
+}
+
 /// Raises the soft limit to the hard one, and says how much room there is.
 pub(super) fn raise_limit(config: &Config) -> Room {
     let (connections, streams) = (config.agent.connections_max, config.agent.streams_max);
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+    let Some((soft, hard)) = descriptors_max() else {
         return Room { connections, streams };
     };
     let limit = match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
@@ -34,7 +39,8 @@ pub(super) fn raise_limit(config: &Config) -> Room {
     let files = 2 * config.streams.len() + on_demand;
     let ours = files + config.inputs.len() + DESCRIPTORS_RESERVED;
     let connections_fit = descriptors.saturating_sub(ours).max(1);
-    if connections_fit < connections {
+    let connect = config.inputs.values().any(|input| input.kind.has_connections());
+    if connect && connections_fit < connections {
         let fit = &connections_fit;
         report(&DescriptorsShort { wanted: &connections, limit: &limit, connections: fit });
     }

@@ -1,8 +1,11 @@
 //! Why the agent could not start.
 
 use std::fmt;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+use nix::unistd::{getegid, geteuid};
 
 use crate::input;
 use crate::writer::disk;
@@ -14,6 +17,10 @@ pub enum FailureKind {
     Configuration,
     /// The system is in the way: another agent, no threads.
     System,
+    /// There is no such command.
+    CommandNotFound,
+    /// The command cannot be run.
+    CommandNotExecutable,
 }
 
 /// Why the agent could not start: everything at once.
@@ -50,7 +57,9 @@ impl Failure {
                 | ErrorKind::NotADirectory
                 | ErrorKind::NotFound
                 | ErrorKind::InvalidFilename
-                | ErrorKind::InvalidInput => Some(Failure::configuration(text)),
+                | ErrorKind::InvalidInput => {
+                    Some(Failure::configuration(text + &remedy(path, error)))
+                }
                 _ => None,
             },
         }
@@ -61,6 +70,7 @@ impl Failure {
         let text = chain(&error);
         match error {
             input::OpenError::Live(_)
+            | input::OpenError::Held { .. }
             | input::OpenError::NoStream(_)
             | input::OpenError::Fixed
             | input::OpenError::NotInherited(_) => Failure::system(text),
@@ -68,12 +78,15 @@ impl Failure {
             | input::OpenError::OneStream
             | input::OpenError::Framing(_)
             | input::OpenError::Inherited { .. } => Failure::configuration(text),
-            input::OpenError::Io { source, .. } => match source.kind() {
-                ErrorKind::PermissionDenied | ErrorKind::NotADirectory => {
-                    Failure::configuration(text)
+            input::OpenError::Io { path, source, .. } => {
+                let text = text + &remedy(&path, &source);
+                match source.kind() {
+                    ErrorKind::PermissionDenied | ErrorKind::NotADirectory => {
+                        Failure::configuration(text)
+                    }
+                    _ => Failure::system(text),
                 }
-                _ => Failure::system(text),
-            },
+            }
         }
     }
 
@@ -82,6 +95,36 @@ impl Failure {
         let texts = failures.into_iter().flat_map(|failure| failure.texts).collect();
         Err(Failure { kind, texts })
     }
+}
+
+/// What can be done about an error at `path`, behind its text. In a container nobody else tells.
+pub(super) fn remedy(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::PermissionDenied => whose(path),
+        ErrorKind::ReadOnlyFilesystem => "; in a container mount a volume or a tmpfs there, in a \
+                                          systemd unit the directory belongs into ReadWritePaths="
+            .to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// Where permission was denied: who we are, and whose it is.
+fn whose(path: &Path) -> String {
+    let found = |at: &Path| at.symlink_metadata().ok();
+    let Some((at, owned)) = path.ancestors().find_map(|at| Some((at, found(at)?))) else {
+        return String::new();
+    };
+    format!(
+        "; this runs as user {} and group {}, and {} belongs to user {} and group {} with mode \
+         {:04o}: give it (in a container, the volume) to this user, or run as one who may write \
+         there",
+        geteuid(),
+        getegid(),
+        at.display(),
+        owned.uid(),
+        owned.gid(),
+        owned.mode() & 0o7777,
+    )
 }
 
 /// An error and what caused it, in one line.

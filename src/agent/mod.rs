@@ -1,5 +1,6 @@
 //! The agent: owns inputs and writers. Start and reload are the same: a diff is applied.
 
+mod copies;
 mod descriptors;
 mod failure;
 mod hand_over;
@@ -18,6 +19,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
+pub use copies::Copies;
+use copies::RunningTee;
+pub use descriptors::descriptors_max;
 pub use failure::{Failure, FailureKind, chain};
 pub use outcome::Outcome;
 pub use pid_file::PidFile;
@@ -28,7 +32,6 @@ pub use status::Status;
 use crate::clock;
 use crate::config::Config;
 use crate::input::{self, Commons, InputKind, InputSettings, StreamWanted};
-use crate::limits::TEE_GRACE;
 use crate::report::Complaint;
 use crate::stream_name::StreamName;
 use crate::watch::Watch;
@@ -37,7 +40,7 @@ use crate::writer::disk::Missing;
 use crate::writer::following::Follower;
 use crate::writer::order::{FileChange, Order, Reply};
 use crate::writer::stream::Stream;
-use crate::writer::tee::{Tee, TeePolicy};
+use crate::writer::tee::TeeOutput;
 use crate::writer::{StreamSettings, disk};
 
 /// What the agent is doing.
@@ -59,8 +62,8 @@ pub enum Notice {
     InputEnded(u64),
     /// A writer has ended: by its id.
     StreamEnded(u64),
-    /// The copy to the standard output has ended.
-    TeeEnded,
+    /// The copy to one of our outputs has ended.
+    TeeEnded(TeeOutput),
     /// A connection wants its stream.
     StreamWanted(StreamWanted),
     /// It is time to look for streams that nobody uses any more.
@@ -82,8 +85,7 @@ pub struct Agent {
     closing_inputs: Vec<RunningInput>,
     commons: Commons,
     watch: Arc<Watch>,
-    tee: Option<Arc<Tee>>,
-    tee_is_open: bool,
+    tees: Vec<RunningTee>,
     archivist: Archivist,
     next_id: u64,
     tell: mpsc::UnboundedSender<Notice>,
@@ -121,7 +123,7 @@ impl Agent {
         }
         let id = self.new_id();
         let surroundings = Surroundings {
-            tee: self.tee.clone(),
+            tee: self.tee_of(name),
             archivist: self.archivist.clone(),
             store: self.commons.store.clone(),
             watch: self.watch.clone(),
@@ -293,9 +295,7 @@ impl Agent {
             running.order(Order::Hurry);
             running.let_go();
         }
-        if let Some(tee) = &self.tee {
-            tee.close();
-        }
+        self.close_tees();
     }
 
     /// Whether the standard input has ended, or there is none.
@@ -349,7 +349,7 @@ impl Agent {
                 self.streams.retain(|_, running| running.id() != id);
                 self.retired.retain(|running| running.id() != id);
             }
-            Notice::TeeEnded => self.tee_is_open = false,
+            Notice::TeeEnded(output) => self.tee_has_ended(output),
             // Whoever runs the agent reads it.
             Notice::ConfigurationTouched => {}
         }
@@ -384,29 +384,6 @@ impl Agent {
         for running in self.inputs.values_mut().chain(&mut self.closing_inputs) {
             running.input.stop();
         }
-    }
-
-    /// Whether a tee that is to have every line has not got them yet.
-    pub fn waits_for_tee(&self) -> bool {
-        let waits = self.tee.as_ref().is_some_and(|tee| tee.policy() == TeePolicy::Wait);
-        waits && self.tee_is_open
-    }
-
-    /// Lets the tee finish, for at most `grace` if it is to wait for its reader, else for a moment.
-    pub async fn finish_tee(&mut self, grace: Duration) {
-        let Some(tee) = self.tee.take() else { return };
-        let time = match tee.policy() {
-            TeePolicy::Wait => grace,
-            TeePolicy::Drop => TEE_GRACE.min(grace),
-        };
-        let deadline = tokio::time::Instant::from_std(clock::instant() + time);
-        while self.tee_is_open {
-            let Ok(notice) = tokio::time::timeout_at(deadline, self.next_notice()).await else {
-                break;
-            };
-            self.take_note(notice);
-        }
-        tee.report_dropped();
     }
 
     /// Ends what is done to archives, in a moment: the next start goes on with it.

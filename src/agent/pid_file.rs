@@ -8,6 +8,7 @@ use std::process;
 
 use nix::fcntl::OFlag;
 
+use super::failure::remedy;
 use super::{Failure, FailureKind};
 use crate::input::socket::make_directory;
 use crate::limits::PID_FILE_BYTES_MAX;
@@ -62,8 +63,10 @@ impl PidFile {
     /// Writes our process id: from now on the path names us.
     pub fn publish(&mut self) -> Result<(), Failure> {
         let path = self.path.clone();
-        make_directory(&path)
-            .map_err(|error| Failure::configuration(super::failure::chain(&error)))?;
+        make_directory(&path).map_err(|error| Failure {
+            kind: FailureKind::Configuration,
+            ..Failure::of_input(error)
+        })?;
         let mut temporary = path.clone().into_os_string();
         temporary.push(format!(".{}", process::id()));
         let temporary = PathBuf::from(temporary);
@@ -119,8 +122,8 @@ impl PidFile {
             }
             _ => FailureKind::System,
         };
-        let texts = vec![format!("{}: {operation}: {error}", self.path.display())];
-        Failure { kind, texts }
+        let (path, remedy) = (self.path.display(), remedy(&self.path, error));
+        Failure { kind, texts: vec![format!("{path}: {operation}: {error}{remedy}")] }
     }
 }
 

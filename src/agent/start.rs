@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{Agent, Failure, Notice, Outcome, Phase, descriptors};
+use super::{Agent, Copies, Failure, Outcome, Phase, descriptors};
 use crate::clock;
 use crate::config::Config;
 use crate::input::{self, Commons, Inherited, InputKind, Streams};
@@ -15,16 +15,15 @@ use crate::report::Complaint;
 use crate::store::Store;
 use crate::watch::Watch;
 use crate::writer::archive::archivist::Archivist;
-use crate::writer::tee::{Tee, TeePolicy};
 
 impl Agent {
-    /// Opens every file of `config`; nothing is read yet. Whatever is wrong is told at once. `tee`
-    /// copies every line to the standard output.
+    /// Opens every file of `config`; nothing is read yet. Whatever is wrong is told at once. Every
+    /// line is copied as `copies` says.
     pub async fn start(
         config: Config,
         inherited: Inherited,
         store: Store,
-        tee: Option<TeePolicy>,
+        copies: Option<Copies>,
     ) -> Result<Agent, Failure> {
         let room = descriptors::raise_limit(&config);
         // Unbounded, but never longer than the number of inputs and streams.
@@ -50,8 +49,7 @@ impl Agent {
                 store,
             },
             watch: Watch::start(),
-            tee: None,
-            tee_is_open: false,
+            tees: Vec::new(),
             archivist: Archivist::default(),
             next_id: 0,
             tell,
@@ -63,22 +61,14 @@ impl Agent {
             idle_look_at: None,
             ended_outcome: Outcome::default(),
         };
-        if let Some(policy) = tee {
-            agent.start_tee(policy)?;
+        if let Some(copies) = copies {
+            agent.start_tees(copies)?;
         }
         agent.open_files(&config).await?;
         agent.config.streams = config.streams;
         agent.config.on_demand = config.on_demand;
         agent.inputs_to_open = config.inputs;
         Ok(agent)
-    }
-
-    fn start_tee(&mut self, policy: TeePolicy) -> Result<(), Failure> {
-        let (tee, ended) = Tee::start(policy).map_err(Failure::system)?;
-        self.tell_when(ended, Notice::TeeEnded);
-        self.tee = Some(tee);
-        self.tee_is_open = true;
-        Ok(())
     }
 
     async fn open_files(&mut self, config: &Config) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::changes::{self, Print};
+use super::changes::{self, Print, Stopped};
 use super::exit::Exit;
 use super::options::from_written;
 use super::status::{self, Shown};
@@ -19,13 +19,13 @@ Examples:
   logagent reopen                     every stream
   logagent reopen --quiet web app     only these, silent while all goes well
   postrotate
-      logagent reopen --quiet         in a logrotate file: compress needs no delaycompress then
-  endscript
+      logagent reopen --quiet --if-running
+  endscript                           in a logrotate file: compress needs no delaycompress then
 
 Exit status: 0 only if every stream's old file is complete and closed and its new one is open; else
-71, and logrotate compresses nothing. So it is where no agent answers: nobody knows then whether the
-old files are complete. Where the agent may be stopped on purpose, which removes its socket:
-  logagent reopen --quiet || [ ! -S /run/logagent/control.sock ]";
+71, and logrotate compresses nothing. So it is where no agent runs, unless you say --if-running: an
+agent that was stopped has left its files complete, and one that starts has its socket before it
+opens any. Where the agent was killed the next one is waited for.";
 
 const ROTATE_EXAMPLES: &str = "\
 Examples:
@@ -39,7 +39,7 @@ Examples:
 
 const STOP_EXAMPLES: &str = "\
 Examples:
-  logagent stop                       drained: 1234 lines written
+  logagent stop                       says how many lines were written
   logagent stop --control app.sock    another agent";
 
 const STATUS_EXAMPLES: &str = "\
@@ -67,7 +67,12 @@ pub(super) enum Ask {
     #[command(after_help = REOPEN_EXAMPLES)]
     Reopen {
         /// Only these [default: all]
+        #[arg(value_name = "STREAM")]
         streams: Vec<StreamName>,
+        /// Where no agent runs, which is where its control socket is not there, there is nothing to
+        /// leave: the exit status is 0
+        #[arg(long)]
+        if_running: bool,
         #[command(flatten)]
         answers: AnswerOptions,
     },
@@ -78,14 +83,16 @@ pub(super) enum Ask {
     #[command(after_help = ROTATE_EXAMPLES)]
     Rotate {
         /// Only these, with a rotate setting or without [default: all that have one]
+        #[arg(value_name = "STREAM")]
         streams: Vec<StreamName>,
         #[command(flatten)]
         answers: AnswerOptions,
     },
     /// Have a running agent read its configuration again, and tell what has changed
     ///
-    /// Files are reopened too. Where the configuration is wrong every mistake is told, nothing
-    /// changes, and the exit status is 78.
+    /// Files are reopened too, also where the configuration is wrong: then every mistake is told, it
+    /// changes nothing, and the exit status is 78. Returns when all is applied and every old file is
+    /// complete.
     #[command(after_help = RELOAD_EXAMPLES)]
     Reload,
     /// Stop a running agent, and tell how that ended
@@ -120,6 +127,7 @@ pub(super) enum Ask {
         #[arg(short = 'n', long, value_name = "N", default_value_t = TAIL_LINES_DEFAULT)]
         lines: u64,
         /// Only these; of several, each line has its stream before it [default: all]
+        #[arg(value_name = "STREAM")]
         streams: Vec<StreamName>,
     },
 }
@@ -154,14 +162,18 @@ impl AnswerOptions {
 
 /// Asks a running agent.
 pub(super) fn run(what: &Ask, control: &Path) -> Exit {
-    let of_streams = |command, streams: &[StreamName], answers: &AnswerOptions| {
+    let of_streams = |command, streams: &[StreamName], answers: &AnswerOptions, stopped| {
         let streams: Vec<String> = streams.iter().map(ToString::to_string).collect();
         let (timeout, print) = (answers.timeout(), answers.print());
-        changes::run(&changes::Asking { command, control, streams: &streams, timeout, print })
+        let streams = &streams;
+        changes::run(&changes::Asking { command, control, streams, timeout, print, stopped })
     };
     match what {
-        Ask::Reopen { streams, answers } => of_streams("reopen", streams, answers),
-        Ask::Rotate { streams, answers } => of_streams("rotate", streams, answers),
+        Ask::Reopen { streams, if_running, answers } => {
+            let stopped = if *if_running { Stopped::IsClean } else { Stopped::Fails };
+            of_streams("reopen", streams, answers, stopped)
+        }
+        Ask::Rotate { streams, answers } => of_streams("rotate", streams, answers, Stopped::Fails),
         Ask::Reload => reload::run(control, REOPEN_TIMEOUT_DEFAULT),
         Ask::Stop => stop::run(control),
         Ask::Status { watch: true, .. } => status::watch(control),

@@ -13,13 +13,23 @@ use crate::limits::CONTROL_BUSY_PAUSE;
 
 /// What is asked of an agent, and how.
 pub(super) struct Asking<'a> {
-    /// `reopen` or `rotate`.
+    /// `reopen`, `rotate` or `reload`.
     pub(super) command: &'static str,
     pub(super) control: &'a Path,
     /// None: all that there are.
     pub(super) streams: &'a [String],
     pub(super) timeout: Duration,
     pub(super) print: Print,
+    pub(super) stopped: Stopped,
+}
+
+/// What it means that no agent runs: its socket is not there, which it removes as the last thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// Nothing was done, which is a failure.
+    Fails,
+    /// Nothing needs to be done: nobody has a file open.
+    IsClean,
 }
 
 /// What is printed.
@@ -36,11 +46,12 @@ pub(super) enum Print {
 /// Clean only if every stream said that all is done.
 pub(super) fn run(asking: &Asking<'_>) -> Exit {
     let deadline = clock::instant() + asking.timeout;
-    match ask_when_free(asking, deadline) {
+    match ask_until_answered(asking, deadline) {
         Ok(exit) => exit,
+        Err(ControlError::NoAgent(_)) if asking.stopped == Stopped::IsClean => Exit::Clean,
         Err(error) => {
             super::tell(&format!("logagent: {}", crate::agent::chain(&error)));
-            if matches!(error, ControlError::NoAgent(_)) {
+            if matches!(error, ControlError::NoAgent(_) | ControlError::Killed(_)) {
                 super::tell(
                     "logagent: without an agent nobody says that the old files are complete, so \
                      this is no success",
@@ -51,22 +62,47 @@ pub(super) fn run(asking: &Asking<'_>) -> Exit {
     }
 }
 
-/// Asks again while as many wait as may: whoever was first has been answered soon, or waits for a
-/// file that hangs.
-fn ask_when_free(asking: &Asking<'_>, deadline: Instant) -> Result<Exit, ControlError> {
+/// Asks again where that helps: a hook of logrotate's that fails costs a whole file, since logrotate
+/// then compresses nothing, and puts the next file in that one's place.
+fn ask_until_answered(asking: &Asking<'_>, deadline: Instant) -> Result<Exit, ControlError> {
+    let helps = |error: &ControlError| match error {
+        // Of whom there are as many as may be the first has been answered soon, or waits for a file
+        // that hangs. Or there is another agent soon.
+        ControlError::Busy(_) | ControlError::Killed(_) => true,
+        // Twice does no harm here: the next agent has opened the path anew.
+        ControlError::Cut(_) => asking.command == "reopen",
+        _ => false,
+    };
+    until_answered(deadline, helps, || ask_streams(asking, deadline))
+}
+
+/// Asks again after each error for which that `helps`, until it would be too late.
+pub(super) fn until_answered(
+    deadline: Instant,
+    helps: impl Fn(&ControlError) -> bool,
+    ask: impl Fn() -> Result<Exit, ControlError>,
+) -> Result<Exit, ControlError> {
     loop {
-        match ask_streams(asking, deadline) {
-            Err(ControlError::Busy(_)) if clock::instant() + CONTROL_BUSY_PAUSE < deadline => {
-                std::thread::sleep(CONTROL_BUSY_PAUSE);
-            }
+        match ask() {
+            Err(error) if helps(&error) && clock::instant() + CONTROL_BUSY_PAUSE < deadline => {}
             asked => return asked,
         }
+        std::thread::sleep(CONTROL_BUSY_PAUSE);
     }
 }
 
 fn ask_streams(asking: &Asking<'_>, deadline: Instant) -> Result<Exit, ControlError> {
     let request = [&[asking.command.to_owned()], asking.streams].concat().join(" ");
-    let mut conversation = Conversation::begin(asking.control, &request)?;
+    let conversation = Conversation::begin(asking.control, &request)?;
+    hear(asking, conversation, deadline)
+}
+
+/// Prints what becomes of each stream's file, to the end of the answer.
+pub(super) fn hear(
+    asking: &Asking<'_>,
+    mut conversation: Conversation,
+    deadline: Instant,
+) -> Result<Exit, ControlError> {
     // Which streams they are when all are meant is known from the first line.
     let mut missing: Vec<String> = Vec::new();
     let mut exit = Exit::Clean;

@@ -6,7 +6,28 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::options::{Arguments, Command, count, from_written, tee_policy};
+use super::options::{Arguments, Command, PipeOptions, count, from_written, tee_policy};
+
+/// Every variable, with the option that it stands for.
+pub static VARIABLES: &[(&str, &str)] = &[
+    ("LOGAGENT_CONFIG", "config"),
+    ("LOGAGENT_CONTROL", "control"),
+    ("LOGAGENT_FORMAT", "format"),
+    ("LOGAGENT_FORWARD_USR2", "forward-usr2"),
+    ("LOGAGENT_LISTEN", "listen"),
+    ("LOGAGENT_LOG", "log-level"),
+    ("LOGAGENT_MAX_LINE", "max-line"),
+    ("LOGAGENT_ON_FULL", "on-full"),
+    ("LOGAGENT_OUTPUT", "output"),
+    ("LOGAGENT_PID_FILE", "pid-file"),
+    ("LOGAGENT_ROTATE_KEEP", "rotate-keep"),
+    ("LOGAGENT_ROTATE_SIZE", "rotate-size"),
+    ("LOGAGENT_SOCKET", "socket"),
+    ("LOGAGENT_STDERR", "stderr"),
+    ("LOGAGENT_STREAM", "stream"),
+    ("LOGAGENT_TEE", "tee"),
+    ("LOGAGENT_TTY", "tty"),
+];
 
 /// Looks a variable up.
 type Look<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -15,29 +36,44 @@ type Look<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 pub(super) fn fill(arguments: &mut Arguments, look: Look<'_>) -> Result<(), String> {
     path(&mut arguments.control, "LOGAGENT_CONTROL", look);
     value(&mut arguments.log_level, "LOGAGENT_LOG", look, FromStr::from_str)?;
-    if arguments.output.is_none() {
-        path(&mut arguments.config, "LOGAGENT_CONFIG", look);
+    match &mut arguments.command {
+        Some(Command::Send { socket, stream, .. }) => {
+            path(&mut arguments.config, "LOGAGENT_CONFIG", look);
+            path(socket, "LOGAGENT_SOCKET", look);
+            value(stream, "LOGAGENT_STREAM", look, FromStr::from_str)
+        }
+        Some(Command::Run(run)) => {
+            path(&mut run.stderr, "LOGAGENT_STDERR", look);
+            flag(&mut run.tty, "LOGAGENT_TTY", look)?;
+            flag(&mut run.forward_usr2, "LOGAGENT_FORWARD_USR2", look)?;
+            fill_pipe(&mut run.pipe, look)
+        }
+        other => {
+            if arguments.pipe.output.is_none() {
+                path(&mut arguments.config, "LOGAGENT_CONFIG", look);
+            }
+            if other.is_some() || arguments.config.is_some() {
+                return Ok(());
+            }
+            fill_pipe(&mut arguments.pipe, look)
+        }
     }
-    if let Some(Command::Send { socket, stream, .. }) = &mut arguments.command {
-        path(socket, "LOGAGENT_SOCKET", look);
-        value(stream, "LOGAGENT_STREAM", look, FromStr::from_str)?;
-    }
-    if arguments.command.is_some() || arguments.config.is_some() {
-        return Ok(());
-    }
-    path(&mut arguments.output, "LOGAGENT_OUTPUT", look);
-    path(&mut arguments.pid_file, "LOGAGENT_PID_FILE", look);
-    value(&mut arguments.tee, "LOGAGENT_TEE", look, tee_policy)?;
-    value(&mut arguments.stream, "LOGAGENT_STREAM", look, FromStr::from_str)?;
-    value(&mut arguments.format, "LOGAGENT_FORMAT", look, from_written)?;
-    value(&mut arguments.max_line, "LOGAGENT_MAX_LINE", look, from_written)?;
-    value(&mut arguments.on_full, "LOGAGENT_ON_FULL", look, from_written)?;
-    value(&mut arguments.rotate_size, "LOGAGENT_ROTATE_SIZE", look, from_written)?;
-    value(&mut arguments.rotate_keep, "LOGAGENT_ROTATE_KEEP", look, count)?;
-    if arguments.listen.is_empty()
+}
+
+fn fill_pipe(options: &mut PipeOptions, look: Look<'_>) -> Result<(), String> {
+    path(&mut options.output, "LOGAGENT_OUTPUT", look);
+    path(&mut options.pid_file, "LOGAGENT_PID_FILE", look);
+    value(&mut options.tee, "LOGAGENT_TEE", look, tee_policy)?;
+    value(&mut options.stream, "LOGAGENT_STREAM", look, FromStr::from_str)?;
+    value(&mut options.format, "LOGAGENT_FORMAT", look, from_written)?;
+    value(&mut options.max_line, "LOGAGENT_MAX_LINE", look, from_written)?;
+    value(&mut options.on_full, "LOGAGENT_ON_FULL", look, from_written)?;
+    value(&mut options.rotate_size, "LOGAGENT_ROTATE_SIZE", look, from_written)?;
+    value(&mut options.rotate_keep, "LOGAGENT_ROTATE_KEEP", look, count)?;
+    if options.listen.is_empty()
         && let Some(paths) = given("LOGAGENT_LISTEN", look)
     {
-        arguments.listen = std::env::split_paths(&paths).collect();
+        options.listen = std::env::split_paths(&paths).collect();
     }
     Ok(())
 }
@@ -50,6 +86,18 @@ fn path(option: &mut Option<PathBuf>, name: &str, look: Look<'_>) {
     if option.is_none() {
         *option = given(name, look).map(PathBuf::from);
     }
+}
+
+/// An option without a value is given by what means yes anywhere.
+fn flag(option: &mut bool, name: &str, look: Look<'_>) -> Result<(), String> {
+    let mut wanted = None;
+    value(&mut wanted, name, look, |text| match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("write 1 or 0"),
+    })?;
+    *option |= wanted == Some(true);
+    Ok(())
 }
 
 fn value<T, E: fmt::Display>(
@@ -88,18 +136,34 @@ mod tests {
     fn the_command_line_wins_and_an_empty_variable_is_not_set() {
         let variables = [("LOGAGENT_OUTPUT", "/a"), ("LOGAGENT_PID_FILE", "")];
         let arguments = filled(&[], &variables).unwrap();
-        assert_eq!(arguments.output, Some("/a".into()));
-        assert_eq!(arguments.pid_file, None);
-        assert_eq!(filled(&["-o", "/b"], &variables).unwrap().output, Some("/b".into()));
+        assert_eq!(arguments.pipe.output, Some("/a".into()));
+        assert_eq!(arguments.pipe.pid_file, None);
+        assert_eq!(filled(&["-o", "/b"], &variables).unwrap().pipe.output, Some("/b".into()));
         let daemon = filled(&["-c", "/c"], &variables).unwrap();
-        assert_eq!((daemon.output, daemon.config), (None, Some("/c".into())));
+        assert_eq!((daemon.pipe.output, daemon.config), (None, Some("/c".into())));
+    }
+
+    #[test]
+    fn the_table_has_every_variable() {
+        let asked = std::cell::RefCell::new(std::collections::BTreeSet::new());
+        let run = ["logagent", "run", "--", "app"];
+        for line in [&["logagent"][..], &["logagent", "send"], &run] {
+            let mut arguments = Arguments::try_parse_from(line).unwrap();
+            let look = |name: &str| {
+                asked.borrow_mut().insert(name.to_owned());
+                None
+            };
+            fill(&mut arguments, &look).unwrap();
+        }
+        let table: Vec<String> = VARIABLES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(asked.into_inner().into_iter().collect::<Vec<_>>(), table);
     }
 
     #[test]
     fn several_sockets_fit_in_one_variable() {
         let variables = [("LOGAGENT_OUTPUT", "/a"), ("LOGAGENT_LISTEN", "/x:/y")];
         let arguments = filled(&[], &variables).unwrap();
-        assert_eq!(arguments.listen, [PathBuf::from("/x"), PathBuf::from("/y")]);
+        assert_eq!(arguments.pipe.listen, [PathBuf::from("/x"), PathBuf::from("/y")]);
     }
 
     #[test]
@@ -110,12 +174,32 @@ mod tests {
             ("LOGAGENT_ROTATE_KEEP", "3"),
         ];
         let arguments = filled(&[], &variables).unwrap();
-        assert_eq!(arguments.rotate_size, Some(FileBytes(1 << 20)));
-        assert_eq!(arguments.rotate_keep, Some(3));
+        assert_eq!(arguments.pipe.rotate_size, Some(FileBytes(1 << 20)));
+        assert_eq!(arguments.pipe.rotate_keep, Some(3));
         let arguments = filled(&["--rotate-keep=5"], &variables).unwrap();
-        assert_eq!(arguments.rotate_keep, Some(5));
+        assert_eq!(arguments.pipe.rotate_keep, Some(5));
         let error = filled(&["-o", "/a"], &[("LOGAGENT_ROTATE_KEEP", "0")]).unwrap_err();
         assert_eq!(error, "LOGAGENT_ROTATE_KEEP=0: write a number from 1 to 1000000");
+    }
+
+    #[test]
+    fn run_has_its_variables_and_those_of_pipe_mode() {
+        let variables = [
+            ("LOGAGENT_CONFIG", "/c"),
+            ("LOGAGENT_OUTPUT", "/a"),
+            ("LOGAGENT_STDERR", "/b"),
+            ("LOGAGENT_FORWARD_USR2", "yes"),
+            ("LOGAGENT_TTY", "0"),
+        ];
+        let arguments = filled(&["run", "--stderr", "/d", "app", "--tty"], &variables).unwrap();
+        assert_eq!((arguments.config, arguments.pipe.output), (None, None));
+        let Some(Command::Run(run)) = arguments.command else { panic!("not run") };
+        assert_eq!(run.pipe.output, Some("/a".into()));
+        assert_eq!(run.stderr, Some("/d".into()));
+        assert_eq!((run.forward_usr2, run.tty), (true, false));
+        assert_eq!(run.command, ["app", "--tty"]);
+        let error = filled(&["run", "app"], &[("LOGAGENT_TTY", "maybe")]).unwrap_err();
+        assert_eq!(error, "LOGAGENT_TTY=maybe: write 1 or 0");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Exit statuses, as sysexits.h numbers them.
 
 use crate::agent::{Failure, FailureKind, Outcome};
+use crate::control::Ended;
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +16,42 @@ pub enum Exit {
     Lost,
     /// The configuration was wrong.
     Configuration,
+    /// As the command has ended that `run` has started, or that it could not be started.
+    Command(u8),
 }
 
+/// There is no such command, as a shell says it.
+const COMMAND_NOT_FOUND: Exit = Exit::Command(127);
+/// There is one, and it cannot be run.
+const COMMAND_NOT_EXECUTABLE: Exit = Exit::Command(126);
+
 impl Exit {
+    /// Every one, by its number.
+    pub const ALL: &[Exit] =
+        &[Exit::Clean, Exit::Usage, Exit::System, Exit::Lost, Exit::Configuration];
+
+    /// What it tells the parent, for manual pages.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Exit::Clean => "All was done.",
+            Exit::Usage => "The command line is wrong.",
+            Exit::System => {
+                "The system is in the way: another agent holds the pid file, a socket or a log \
+                 file, an input cannot be read, no agent answers."
+            }
+            Exit::Lost => {
+                "Something that was sent is in no file, as far as is known: lines that could not \
+                 be written, bytes that were not read any more, a file that could not be closed \
+                 or synced. Which, and how much, is told."
+            }
+            Exit::Configuration => "The configuration is wrong; every mistake is told.",
+            Exit::Command(_) => {
+                "That of the command which run has started; 128 and its number where a signal has \
+                 killed it, 127 where there is no such command, 126 where it cannot be run."
+            }
+        }
+    }
+
     /// The status that the parent sees.
     pub fn code(self) -> u8 {
         match self {
@@ -26,6 +60,17 @@ impl Exit {
             Exit::System => 71,
             Exit::Lost => 74,
             Exit::Configuration => 78,
+            Exit::Command(status) => status,
+        }
+    }
+}
+
+impl From<&Ended> for Exit {
+    /// A command that has failed says more than what became of its lines, which has been told.
+    fn from(ended: &Ended) -> Exit {
+        match ended.command {
+            None | Some(0) => Exit::from(&ended.outcome),
+            Some(status) => Exit::Command(status),
         }
     }
 }
@@ -56,5 +101,7 @@ pub(super) fn failed(failure: &Failure) -> Exit {
     match failure.kind {
         FailureKind::Configuration => Exit::Configuration,
         FailureKind::System => Exit::System,
+        FailureKind::CommandNotFound => COMMAND_NOT_FOUND,
+        FailureKind::CommandNotExecutable => COMMAND_NOT_EXECUTABLE,
     }
 }

@@ -1,17 +1,22 @@
 //! `reload`: a running agent reads its configuration again, and says what has changed.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::changes::{self, Asking, Print, Stopped};
 use super::exit::Exit;
 use crate::agent::{Applied, chain};
-use crate::control::{ControlError, Conversation};
+use crate::clock;
+use crate::control::{ControlError, Conversation, Heard};
 
 pub(super) fn run(control: &Path, timeout: Duration) -> Exit {
-    match ask(control, timeout) {
-        Ok(answer) => tell(&answer, control),
+    let deadline = clock::instant() + timeout;
+    // Others wait for their answer: that comes.
+    let helps = |error: &ControlError| matches!(error, ControlError::Busy(_));
+    match changes::until_answered(deadline, helps, || ask(control, timeout, deadline)) {
+        Ok(exit) => exit,
         Err(error) => {
             super::tell(&format!("logagent: {}", chain(&error)));
             Exit::System
@@ -19,11 +24,20 @@ pub(super) fn run(control: &Path, timeout: Duration) -> Exit {
     }
 }
 
-fn ask(control: &Path, timeout: Duration) -> Result<Value, ControlError> {
-    match Conversation::begin(control, "reload") {
-        Ok(conversation) => conversation.only_line(timeout),
-        Err(error) => Err(error),
-    }
+/// The first line is about the configuration; then the files are reopened, whatever it was.
+fn ask(control: &Path, timeout: Duration, deadline: Instant) -> Result<Exit, ControlError> {
+    let mut conversation = Conversation::begin(control, "reload")?;
+    let of_configuration = match conversation.next(Some(deadline))? {
+        Heard::Line(answer) => tell(&answer, control),
+        Heard::Nothing => return Err(ControlError::Silent(control.to_owned(), timeout)),
+        Heard::Passed(..) | Heard::Complete => {
+            return Err(ControlError::Answer(control.to_owned()));
+        }
+    };
+    let (print, stopped) = (Print::Errors, Stopped::Fails);
+    let asking = Asking { command: "reload", control, streams: &[], timeout, print, stopped };
+    let of_files = changes::hear(&asking, conversation, deadline)?;
+    Ok(if of_configuration == Exit::Clean { of_files } else { of_configuration })
 }
 
 fn tell(answer: &Value, control: &Path) -> Exit {

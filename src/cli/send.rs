@@ -47,9 +47,16 @@ pub(super) fn run(sending: &Sending<'_>, signals: Signals) -> Exit {
             sending.socket.display()
         ));
     }
+    let stop = match signals.into_stop() {
+        Ok(stop) => stop,
+        Err(error) => {
+            super::tell(&format!("logagent: cannot catch signals: {error}"));
+            return Exit::System;
+        }
+    };
     let mut sender = Sender {
         sending,
-        stop: signals.into_stop(),
+        stop,
         stopped_at: None,
         connection: None,
         pause: SEND_RETRY_MIN,

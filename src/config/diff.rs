@@ -101,6 +101,7 @@ type Listener<'a> = (&'static str, Option<&'a OsStr>);
 fn listener(input: &InputSettings) -> Listener<'_> {
     let at = match &input.kind {
         InputKind::Systemd(name) => Some(OsStr::new(name)),
+        InputKind::Child(output) => Some(OsStr::new(output.name())),
         kind => kind.path().map(Path::as_os_str),
     };
     (input.kind.name(), at)

@@ -22,6 +22,14 @@ pub fn load(file: &Path) -> Result<Config, Vec<Mistake>> {
     mistakes.or(checked.config)
 }
 
+/// The same, whether or not its paths can be used by whoever reads it.
+pub fn read(file: &Path) -> Result<Config, Vec<Mistake>> {
+    let sources = source::read_all(file);
+    let mut mistakes = Mistakes::new(&sources);
+    let checked = parse_and_check(&sources, &mut mistakes);
+    mistakes.or(checked.config)
+}
+
 /// Checks `text` as if it were the whole of `file`, and not whether its paths can be used.
 pub fn check_text(file: &Path, text: &str) -> Result<Config, Vec<Mistake>> {
     let sources = [Source::new(file, text.to_owned())];

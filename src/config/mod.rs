@@ -19,7 +19,7 @@ mod wording;
 mod written;
 
 pub use diff::{Diff, diff};
-pub use load::{check_text, load};
+pub use load::{check_text, load, read};
 pub use mistake::Mistake;
 pub use pid_file::{control, pid_file};
 pub use render::render;

@@ -58,7 +58,7 @@ fn input(name: &str, settings: &InputSettings, page: &mut Page) {
         | InputKind::UnixDatagram(made)
         | InputKind::UnixSeqpacket(made) => page.place("where it listens", "path", made),
         InputKind::Fifo(made) => page.place("where it is", "path", made),
-        InputKind::Stdin => {}
+        InputKind::Stdin | InputKind::Child(_) => {}
         InputKind::Systemd(name) => {
             page.key("FileDescriptorName= of its sockets and FIFOs", "name", text(name));
         }
@@ -75,7 +75,10 @@ fn input(name: &str, settings: &InputSettings, page: &mut Page) {
         InputKind::UnixStream(_) | InputKind::UnixSeqpacket(_) | InputKind::Systemd(_) => {
             clients(allow, settings.routing.client_names_stream, page);
         }
-        InputKind::UnixDatagram(_) | InputKind::Fifo(_) | InputKind::Stdin => {}
+        InputKind::UnixDatagram(_)
+        | InputKind::Fifo(_)
+        | InputKind::Stdin
+        | InputKind::Child(_) => {}
     }
 }
 
@@ -112,7 +115,9 @@ fn stream(settings: &StreamSettings, page: &mut Page) {
             let names = fields.iter().map(|field| text(field.name()));
             page.key("what stands in it beside the line", "fields", list(names));
         }
-        Format::Cri => page.key("lines as container runtimes write them", "format", text("cri")),
+        Format::Cri | Format::CriStderr => {
+            page.key("lines as container runtimes write them", "format", text("cri"))
+        }
     }
     page.key("the longest line", "max-line", text(Size(lines.line_bytes_max)));
     page.key("what happens to a longer one", "over-long", text(lines.over_long.name()));

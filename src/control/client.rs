@@ -20,9 +20,12 @@ use crate::system;
 /// Why a running agent could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// Nobody listens.
+    /// There is no socket.
     #[error("no agent answers at {path}: is it running, with this control socket?", path = .0.display())]
     NoAgent(PathBuf),
+    /// Nobody listens at the socket: whoever did was killed, or else would have removed it.
+    #[error("no agent answers at {path} any more: it was killed", path = .0.display())]
+    Killed(PathBuf),
     /// It does not let us.
     #[error("{path}: permission denied; ask as root or as the agent's user", path = .0.display())]
     Denied(PathBuf),
@@ -75,9 +78,8 @@ impl Conversation {
     pub fn begin(path: &Path, request: &str) -> Result<Conversation, ControlError> {
         let io = |error| ControlError::Io(path.to_owned(), error);
         let socket = UnixStream::connect(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                ControlError::NoAgent(path.to_owned())
-            }
+            io::ErrorKind::NotFound => ControlError::NoAgent(path.to_owned()),
+            io::ErrorKind::ConnectionRefused => ControlError::Killed(path.to_owned()),
             io::ErrorKind::PermissionDenied => ControlError::Denied(path.to_owned()),
             _ => io(error),
         })?;
@@ -187,7 +189,10 @@ impl Conversation {
 
     fn read(&mut self) -> Result<(), ControlError> {
         let mut bytes = [0; 16 * KIB];
-        let io = |error| ControlError::Io(self.path.clone(), error);
+        let io = |error: io::Error| match error.kind() {
+            io::ErrorKind::ConnectionReset => ControlError::Cut(self.path.clone()),
+            _ => ControlError::Io(self.path.clone(), error),
+        };
         let (count, descriptors) =
             system::receive_with_descriptors(&self.socket, &mut bytes).map_err(io)?;
         self.descriptors.extend(descriptors);

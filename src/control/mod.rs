@@ -3,6 +3,7 @@
 
 mod announce;
 mod answers;
+pub mod child;
 mod client;
 pub mod commands;
 mod loading;
@@ -15,8 +16,10 @@ use std::sync::Arc;
 
 pub use answers::{Answers, Gone};
 pub use client::{ControlError, Conversation, Heard, ask};
-pub use plane::{Plane, run};
+pub use plane::{Ended, Plane, run};
 pub use socket::{Request, serve};
+
+use child::Child;
 
 use crate::config::Config;
 use crate::store::Supervisor;
@@ -28,6 +31,8 @@ pub struct Mode {
     pub config_file: Option<PathBuf>,
     /// The end of the standard input is the end of the program.
     pub ends_with_stdin: bool,
+    /// The command whose end is the end of the program.
+    pub child: Option<Child>,
     /// The control socket, where the command line says it.
     pub control: Option<PathBuf>,
     /// Who has started us, and wants to hear of us.

@@ -2,14 +2,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use nix::sys::signal::Signal as SystemSignal;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::announce::Announcer;
+use super::child::Child;
 use super::loading::{Loaded, Loading};
-use super::signals::{AsyncSignals, Signal};
+use super::signals::{AsyncSignals, ChildSignal, Meaning, Signal};
 use super::{Answers, Mode, Request, commands};
 use crate::agent::{Agent, Notice, Outcome, Phase};
 use crate::clock;
@@ -21,6 +23,7 @@ use crate::writer::disk::Missing;
 /// What is to be done next.
 enum Step {
     Signal(Signal),
+    Child(ChildSignal),
     Request(Request),
     Noticed(Notice),
     Loaded(Box<Loaded>),
@@ -42,8 +45,19 @@ pub struct Plane {
     /// Until when a drain may take, once it has begun.
     grace_over: Option<Instant>,
     stop_was_asked: bool,
+    /// The same of the command, which decides when to end.
+    child_was_stopped: bool,
     /// Those who wait for the end.
     wait_for_end: Vec<Answers>,
+}
+
+/// How it came to its end.
+#[derive(Debug)]
+pub struct Ended {
+    /// What is in no file.
+    pub outcome: Outcome,
+    /// The exit status of the command, where `run` has started one.
+    pub command: Option<u8>,
 }
 
 /// Runs the agent until it has stopped.
@@ -52,14 +66,18 @@ pub async fn run(
     mut signals: AsyncSignals,
     mut requests: mpsc::Receiver<Request>,
     mode: Mode,
-) -> Outcome {
+) -> Ended {
     let mut plane = Plane::new(agent, mode);
     plane.watch_configuration();
     plane.announcer.ready();
     while !plane.is_done() {
         let grace_over = plane.grace_over;
         let step = tokio::select! {
-            signal = signals.next() => Step::Signal(signal),
+            meaning = signals.next() => match meaning {
+                Meaning::Agent(signal) => Step::Signal(signal),
+                Meaning::Child(signal) if plane.means_us(signal) => Step::Signal(Signal::Stop),
+                Meaning::Child(signal) => Step::Child(signal),
+            },
             Some(request) = requests.recv() => Step::Request(request),
             notice = plane.agent.next_notice() => Step::Noticed(notice),
             () = plane.announcer.due() => Step::Announce,
@@ -85,14 +103,14 @@ pub async fn run(
                 break;
             }
             Step::Signal(Signal::Stop) => plane.stop(),
+            Step::Child(signal) => plane.tell_child(signal),
             Step::Request(Request { asked, answers }) => {
                 surviving(|| commands::run(&mut plane, &asked, answers));
             }
             Step::Noticed(notice) => surviving(|| plane.take_note(notice)),
             Step::Loaded(loaded) => surviving(|| plane.apply(*loaded)),
             Step::LoadedSinceTouched(loaded) => surviving(|| plane.take_touched(loaded.config)),
-            // Nobody has asked to stop: whoever reads our standard output may take his time.
-            Step::GraceOver if !plane.stop_was_asked && plane.agent.is_drained() => {
+            Step::GraceOver if plane.waits_for_readers() && plane.agent.is_drained() => {
                 plane.grace_over = None;
             }
             Step::GraceOver => break,
@@ -119,6 +137,7 @@ impl Plane {
             refused: Vec::new(),
             grace_over: None,
             stop_was_asked: false,
+            child_was_stopped: false,
             wait_for_end: Vec::new(),
         }
     }
@@ -133,21 +152,24 @@ impl Plane {
         self.agent.reopen(Missing::Leave);
     }
 
-    /// Reads the configuration again, and reopens every file. Returns whether there is one; nothing
-    /// happens else.
+    /// Reads the configuration again, and reopens every file: at once, or where somebody waits for
+    /// that, when the configuration is applied. Returns whether there is one; nothing happens else.
     pub(super) fn reload(&mut self, answers: Option<Answers>) -> bool {
         let Some(file) = self.mode.config_file.clone() else { return false };
         self.announcer.reloading();
+        if answers.is_none() {
+            self.reopen();
+        }
         self.loading.start(file, answers);
-        self.reopen();
         true
     }
 
     fn apply(&mut self, Loaded { config, answers }: Loaded) {
+        if self.agent.phase() == Phase::Draining {
+            answers.into_iter().for_each(|answers| answers.refuse("the agent is stopping"));
+            return;
+        }
         let answer = match config {
-            _ if self.agent.phase() == Phase::Draining => {
-                json!({ "error": "the agent is stopping" })
-            }
             Ok(config) => {
                 let applied = self.agent.reload(self.mode.overriding(config));
                 self.watch_configuration();
@@ -160,11 +182,9 @@ impl Plane {
                 json!({ "mistakes": mistakes })
             }
         };
-        if self.agent.phase() == Phase::Running {
-            self.announcer.ready();
-        }
+        self.announcer.ready();
         for answers in answers {
-            answers.answer(answer.clone());
+            commands::tell_reloaded(self, answer.clone(), answers);
         }
     }
 
@@ -175,14 +195,44 @@ impl Plane {
         self.drain();
     }
 
+    /// Whether a signal for the command is one for us: it has ended, and nobody else can be meant.
+    fn means_us(&self, signal: ChildSignal) -> bool {
+        use SystemSignal::{SIGINT, SIGTERM};
+        self.running_child().is_none() && matches!(signal, ChildSignal::Pass(SIGINT | SIGTERM))
+    }
+
+    /// Whether somebody who reads our standard output may take his time beyond the grace.
+    fn waits_for_readers(&self) -> bool {
+        !self.stop_was_asked && !self.child_was_stopped
+    }
+
+    fn running_child(&self) -> Option<&Child> {
+        self.mode.child.as_ref().filter(|child| child.exit_status().is_none())
+    }
+
     /// The same for somebody who waits for the end.
     pub(super) fn stop_for(&mut self, answers: Answers) {
-        if !self.stop_was_asked {
+        if let Some(child) = self.running_child() {
+            // Its end is ours.
+            child.pass(SystemSignal::SIGTERM);
+        } else if !self.stop_was_asked {
             self.stop();
         }
         let left = self.grace_over.unwrap_or_else(far_future).duration_since(now());
         answers.say_now(json!({ "draining": true, "grace_seconds": left.as_secs_f64() }));
         self.wait_for_end.push(answers);
+    }
+
+    /// What `run` hears is for its command; when that has ended, so does the program.
+    fn tell_child(&mut self, signal: ChildSignal) {
+        let Some(child) = &mut self.mode.child else { return };
+        child.hear(signal);
+        if signal == ChildSignal::Pass(SystemSignal::SIGTERM) {
+            self.child_was_stopped = true;
+        }
+        if child.exit_status().is_some() && self.agent.phase() == Phase::Running {
+            self.drain();
+        }
     }
 
     fn drain(&mut self) {
@@ -232,12 +282,12 @@ impl Plane {
         }
     }
 
-    async fn end(mut self) -> Outcome {
+    async fn end(mut self) -> Ended {
         self.agent.stop_reading();
         self.agent.wait_until_drained(LAST_MOMENT).await;
         self.agent.leave_unwritten().await;
         let grace_left = self.grace_over.unwrap_or_else(far_future).duration_since(now());
-        self.agent.finish_tee(grace_left).await;
+        self.agent.finish_tees(grace_left).await;
         self.agent.stop_archivist();
         self.agent.hand_over();
         let outcome = self.agent.outcome();
@@ -248,7 +298,9 @@ impl Plane {
             goodbyes.spawn(answers.say_goodbye(answer.clone()));
         }
         goodbyes.join_all().await;
-        outcome
+        let child = self.mode.child;
+        child.iter().for_each(Child::tell_left);
+        Ended { outcome, command: child.and_then(|child| child.exit_status()) }
     }
 }
 

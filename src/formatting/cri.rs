@@ -1,7 +1,7 @@
-//! `cri`: as container runtimes write (the Kubernetes CRI log format): `TIME stdout TAG LINE`.
+//! `cri`: as container runtimes write (the Kubernetes CRI log format): `TIME OUTPUT TAG LINE`.
 //!
 //! The time is RFC 3339 with nanoseconds. The tag is `P` where the line goes on in the next one,
-//! and `F` where it does not. Nothing says here which of two outputs a line was sent to.
+//! and `F` where it does not. The output is `stdout`, unless it is known to be `stderr`.
 
 use std::time::SystemTime;
 
@@ -17,11 +17,11 @@ pub struct Cri {
 }
 
 impl Cri {
-    /// For one connection.
-    pub fn new(about: &About<'_>) -> Cri {
+    /// For one connection, of lines that a program has written to this output.
+    pub fn new(about: &About<'_>, output: &str) -> Cri {
         let mut prefix = Segments::new(Precision::Nanos);
         prefix.add_time();
-        prefix.add_text(" stdout F ");
+        prefix.add_text(format!(" {output} F "));
         Cri { prefix, escapes: about.escapes() }
     }
 
@@ -72,7 +72,7 @@ mod tests {
     #[track_caller]
     fn check(line: &str, end: LineEnd, multiline: Multiline, expected: &str) {
         let stream = "web".parse().unwrap();
-        let mut cri = Cri::new(&About { multiline, ..About::of(&stream) });
+        let mut cri = Cri::new(&About { multiline, ..About::of(&stream) }, "stdout");
         cri.begin(clock);
         let mut out = Vec::new();
         cri.line(Line { bytes: line.as_bytes(), end, continues: false }, &mut out);

@@ -102,6 +102,8 @@ pub enum Format {
     },
     /// The format of container runtimes (CRI): `TIME stdout F LINE`.
     Cri,
+    /// The same for what is known to come from a standard error: `TIME stderr F LINE`.
+    CriStderr,
 }
 
 /// The fields of `json` unless configured.
@@ -164,7 +166,8 @@ impl Format {
             Format::Raw => Box::new(Raw { escapes: about.escapes() }),
             Format::Stamped { prefix } => Box::new(Stamped::new(prefix, about)),
             Format::Json { fields } => Box::new(Json::new(fields, about)),
-            Format::Cri => Box::new(Cri::new(about)),
+            Format::Cri => Box::new(Cri::new(about, "stdout")),
+            Format::CriStderr => Box::new(Cri::new(about, "stderr")),
         }
     }
 }

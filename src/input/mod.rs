@@ -5,6 +5,7 @@
 
 mod arrival;
 mod caught;
+mod child;
 mod connection;
 mod fifo;
 mod found_file;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+pub use child::ChildOutput;
 use intake::Intake;
 use socket::Connections;
 use tokio::sync::{Semaphore, oneshot};
@@ -51,6 +53,17 @@ pub enum OpenError {
     /// Another process listens there.
     #[error("{path}: another process listens at this socket", path = .0.display())]
     Live(PathBuf),
+    /// systemd listens there, for us.
+    #[error(
+        "{path}: systemd holds this socket and hands it over as {name:?}: instead of this input write \
+         [input.{name}.systemd]", path = .path.display()
+    )]
+    Held {
+        /// Where.
+        path: PathBuf,
+        /// Its FileDescriptorName.
+        name: String,
+    },
     /// Something is in the way that must not be touched.
     #[error("{path}: it is {kind}, not {wanted}; remove it or name another path", path = .path.display())]
     Kind {
@@ -132,7 +145,7 @@ pub struct Commons {
     pub streams: Streams,
     /// Which units cgroups are of.
     pub cgroups: Arc<Cgroups>,
-    /// What systemd has handed over.
+    /// What systemd has handed over, and the pipes of a command that `run` starts.
     pub inherited: Arc<Inherited>,
     /// What outlives the agent, if anything does.
     pub store: Store,
@@ -230,6 +243,21 @@ pub fn open(
     stream: Option<Arc<Stream>>,
     commons: &Commons,
 ) -> Result<Opened, OpenError> {
+    open_here(name, settings, stream, commons).map_err(|error| match error {
+        OpenError::Live(path) => match commons.inherited.name_at(&path) {
+            Some(name) => OpenError::Held { name: name.to_owned(), path },
+            None => OpenError::Live(path),
+        },
+        error => error,
+    })
+}
+
+fn open_here(
+    name: &str,
+    settings: &InputSettings,
+    stream: Option<Arc<Stream>>,
+    commons: &Commons,
+) -> Result<Opened, OpenError> {
     let (tell_ended, ended) = oneshot::channel();
     let alive = Alive { _tell_ended: Arc::new(tell_ended) };
     let intake = Intake::new(name, commons);
@@ -244,6 +272,7 @@ pub fn open(
         InputKind::UnixDatagram(place) => Box::new(unix_datagram::open(place, opening)?),
         InputKind::Fifo(place) => Box::new(fifo::open(place, opening)?),
         InputKind::Stdin => Box::new(stdin::open(opening)?),
+        InputKind::Child(output) => Box::new(child::open(*output, opening)?),
         InputKind::Systemd(descriptor) => Box::new(systemd::open(descriptor, opening)?),
     };
     Ok(Opened { input, ended })

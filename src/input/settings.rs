@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::ChildOutput;
 use crate::framing::{Borders, Framing, Multiline, Records};
 use crate::place::Place;
 use crate::routing::Routing;
@@ -19,6 +20,8 @@ pub enum InputKind {
     Fifo(Place),
     /// The standard input.
     Stdin,
+    /// What the command prints that `run` starts.
+    Child(ChildOutput),
     /// Sockets and FIFOs that systemd hands over under this name (sd_listen_fds(3)).
     Systemd(String),
 }
@@ -32,6 +35,7 @@ impl InputKind {
             InputKind::UnixSeqpacket(_) => "unix-seqpacket",
             InputKind::Fifo(_) => "fifo",
             InputKind::Stdin => "stdin",
+            InputKind::Child(_) => "child",
             InputKind::Systemd(_) => "systemd",
         }
     }
@@ -39,6 +43,17 @@ impl InputKind {
     /// Whether it makes a socket.
     pub fn is_socket(&self) -> bool {
         self.place().is_some() && !matches!(self, InputKind::Fifo(_))
+    }
+
+    /// Whether clients connect to it. To what systemd hands over they may.
+    pub fn has_connections(&self) -> bool {
+        match self {
+            InputKind::UnixStream(_) | InputKind::UnixSeqpacket(_) | InputKind::Systemd(_) => true,
+            InputKind::UnixDatagram(_)
+            | InputKind::Fifo(_)
+            | InputKind::Stdin
+            | InputKind::Child(_) => false,
+        }
     }
 
     /// Whether it is the same kind at the same path, or of the same name.
@@ -56,7 +71,7 @@ impl InputKind {
             | InputKind::UnixDatagram(place)
             | InputKind::UnixSeqpacket(place)
             | InputKind::Fifo(place) => Some(place),
-            InputKind::Stdin | InputKind::Systemd(_) => None,
+            InputKind::Stdin | InputKind::Child(_) | InputKind::Systemd(_) => None,
         }
     }
 

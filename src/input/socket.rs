@@ -19,7 +19,7 @@ use nix::unistd::{Gid, Uid, chown};
 use super::OpenError;
 use crate::clock;
 use crate::limits::BACKLOG;
-use crate::place::Place;
+use crate::place::{Place, not_given};
 use crate::store::Store;
 use crate::writer::disk::kind_name;
 
@@ -200,7 +200,7 @@ fn bind_at(place: &Place, kind: SockType) -> io::Result<OwnedFd> {
 pub fn set_access(place: &Place) -> io::Result<()> {
     if place.owner.is_some() || place.group.is_some() {
         let (owner, group) = (place.owner.map(Uid::from_raw), place.group.map(Gid::from_raw));
-        chown(&place.path, owner, group)?;
+        chown(&place.path, owner, group).map_err(not_given)?;
     }
     fs::set_permissions(&place.path, fs::Permissions::from_mode(place.mode))
 }

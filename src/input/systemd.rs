@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::Path;
 use std::sync::Arc;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -15,20 +16,34 @@ use nix::sys::stat::{SFlag, fstat};
 
 use super::intake::Intake;
 use super::socket::Connections;
-use super::{Input, InputSettings, MadeBy, OpenError, Opening, fifo, listener, unix_datagram};
+use super::{
+    ChildOutput, Input, InputSettings, MadeBy, OpenError, Opening, fifo, listener, unix_datagram,
+};
 use crate::counters::InputCounters;
+use crate::store::path_of;
 use crate::writer::stream::Stream;
 
-/// What systemd has handed over.
+/// What systemd has handed over, and where a command will write that `run` starts.
 #[derive(Debug, Default)]
 pub struct Inherited {
     descriptors: Vec<(String, OwnedFd)>,
+    child: Vec<(ChildOutput, OwnedFd)>,
 }
 
 impl Inherited {
     /// Descriptors with their names.
     pub fn new(descriptors: Vec<(String, OwnedFd)>) -> Inherited {
-        Inherited { descriptors }
+        Inherited { descriptors, child: Vec::new() }
+    }
+
+    /// The same with our ends of a command's pipes.
+    pub fn with_child(self, child: Vec<(ChildOutput, OwnedFd)>) -> Inherited {
+        Inherited { child, ..self }
+    }
+
+    /// Where this output of the command is read.
+    pub(super) fn of_child(&self, wanted: ChildOutput) -> Option<&OwnedFd> {
+        self.child.iter().find(|(output, _)| *output == wanted).map(|(_, end)| end)
     }
 
     /// The names, each once.
@@ -37,6 +52,13 @@ impl Inherited {
         names.sort_unstable();
         names.dedup();
         names.into_iter()
+    }
+
+    /// The name of what is at `path`.
+    pub(super) fn name_at(&self, path: &Path) -> Option<&str> {
+        let at = |descriptor: &OwnedFd| path_of(descriptor).is_some_and(|it| it == path);
+        let found = self.descriptors.iter().find(|(_, descriptor)| at(descriptor));
+        found.map(|(name, _)| name.as_str())
     }
 
     fn named(&self, wanted: &str) -> impl Iterator<Item = &OwnedFd> {

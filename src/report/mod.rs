@@ -155,7 +155,8 @@ facts! {
         "the limit of connections is reached; further ones wait until one ends"
     /// Not as many descriptors as configured connections.
     warn DescriptorsShort { wanted, limit, connections }
-        "the descriptor limit is too low for max-connections; raise LimitNOFILE="
+        "the descriptor limit is too low for max-connections; lower that, or raise the limit: \
+         LimitNOFILE= of a systemd unit, --ulimit nofile= of a container"
     /// A client that `allow` does not name.
     warn ClientRefused { input, unit, uid, pid }
         "refused a client that the input's allow does not name"
@@ -192,12 +193,23 @@ facts! {
     debug InputEnded { input }
         "the input has ended"
 
-    /// Our standard output does not take copies any more.
-    warn TeeEnded { error }
-        "the standard output takes no more copies; the file goes on"
+    /// One of our outputs does not take copies any more.
+    warn TeeEnded { output, error }
+        "the output takes no more copies; the file goes on"
     /// Copies were left out.
-    warn TeeDropped { lines }
-        "the standard output was too slow: copies were left out there, the file has every line"
+    warn TeeDropped { output, lines }
+        "the output was too slow: copies were left out there, the file has every line"
+
+    /// The command runs that `run` was asked for.
+    info ChildStarted { pid }
+        "started the command"
+    /// It has ended.
+    info ChildEnded { pid, status }
+        "the command has ended: what it has left is written, then so do we"
+    /// The command is gone, and what it has started is not.
+    warn ChildrenLeft { pids }
+        "processes that the command has left go on without it; what they print from now on is in no \
+         file"
 
     /// systemd keeps no more descriptors for us.
     warn StoreFull { limit }

@@ -88,6 +88,11 @@ struct Shared {
     full_was_told: bool,
 }
 
+/// Whether a descriptor of this name is one that the store keeps.
+pub fn is_kept_as(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
 impl Store {
     /// The store of a process that was started with these `descriptors`, where systemd keeps at most
     /// so many for it. What is not the store's is left in `descriptors`.
@@ -98,7 +103,7 @@ impl Store {
         slots: usize,
     ) -> io::Result<Store> {
         let (stored, others): (Vec<_>, Vec<_>) =
-            std::mem::take(descriptors).into_iter().partition(|(name, _)| name.starts_with(PREFIX));
+            std::mem::take(descriptors).into_iter().partition(|(name, _)| is_kept_as(name));
         *descriptors = others;
         let (Some(supervisor), 1..) = (supervisor.clone(), descriptors_max) else {
             if !stored.is_empty() {

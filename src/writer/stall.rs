@@ -9,6 +9,10 @@ use crate::limits::FAILED_WRITES_MAX;
 
 /// Where the file takes lines, but not as fast as they come.
 pub const SLOW: &str = "disk too slow";
+const OF_DEVICE: &str = "input/output error";
+const OTHER: &str = "write error";
+const NOT_REGULAR: &str = "not a regular file";
+const LOCKED: &str = "file locked";
 
 /// What is said of an error of a file.
 struct Stall {
@@ -28,7 +32,7 @@ static STALLS: &[Stall] = &[
     stall(
         ErrorKind::ReadOnlyFilesystem,
         "read-only file system",
-        "in a systemd unit the directory belongs into ReadWritePaths=",
+        "in a systemd unit the directory belongs into ReadWritePaths=, in a container it is a volume",
     ),
     stall(
         ErrorKind::PermissionDenied,
@@ -79,12 +83,18 @@ impl Handle {
     }
 }
 
+/// Every reason that a gap record may have, for manual pages.
+pub fn reasons() -> impl Iterator<Item = &'static str> {
+    let others = [OF_DEVICE, OTHER, NOT_REGULAR, LOCKED, SLOW];
+    STALLS.iter().map(|stall| stall.reason).chain(others)
+}
+
 /// For a gap record: why a file took nothing.
 pub fn reason(error: &io::Error) -> &'static str {
     match of(error) {
         Some(stall) => stall.reason,
-        None if is_input_output_error(error) => "input/output error",
-        None => "write error",
+        None if is_input_output_error(error) => OF_DEVICE,
+        None => OTHER,
     }
 }
 
@@ -92,8 +102,8 @@ pub fn reason(error: &io::Error) -> &'static str {
 pub fn reason_not_open(error: &OpenError) -> &'static str {
     match error {
         OpenError::Missing => "file missing",
-        OpenError::Kind(_) => "not a regular file",
-        OpenError::Locked => "file locked",
+        OpenError::Kind(_) => NOT_REGULAR,
+        OpenError::Locked => LOCKED,
         OpenError::Io(error) => reason(error),
     }
 }

@@ -1,4 +1,4 @@
-//! `--tee`: a copy of every line to the standard output, which may be slow or gone.
+//! `--tee`: a copy of every line to one of our own outputs, which may be slow or gone.
 //!
 //! It has a queue of its own. Where that is full the copy is dropped and counted, never the line
 //! in the file; with `--tee=wait` the producers wait instead. A closed output ends the tee only.
@@ -18,7 +18,32 @@ use crate::limits::{TEE_BYTES_MAX, WRITER_STACK_BYTES};
 use crate::pipeline::Accepted;
 use crate::report::{TeeDropped, TeeEnded, report};
 
-/// What happens when the reader of our standard output is slow.
+/// Where copies go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TeeOutput {
+    /// Our standard output.
+    Stdout,
+    /// Our standard error.
+    Stderr,
+}
+
+impl TeeOutput {
+    fn name(self) -> &'static str {
+        match self {
+            TeeOutput::Stdout => "standard output",
+            TeeOutput::Stderr => "standard error",
+        }
+    }
+
+    fn write_whole(self, bytes: &[u8]) -> nix::Result<()> {
+        match self {
+            TeeOutput::Stdout => write_whole(io::stdout().as_fd(), bytes),
+            TeeOutput::Stderr => write_whole(io::stderr().as_fd(), bytes),
+        }
+    }
+}
+
+/// What happens when the reader of our output is slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TeePolicy {
     /// Copies are dropped.
@@ -31,9 +56,10 @@ pub enum TeePolicy {
 #[derive(Debug)]
 enum NoOrder {}
 
-/// Copies on their way to the standard output.
+/// Copies on their way to one of our outputs.
 #[derive(Debug)]
 pub struct Tee {
+    output: TeeOutput,
     queue: Arc<Queue<NoOrder>>,
     policy: TeePolicy,
     ended: AtomicBool,
@@ -42,8 +68,12 @@ pub struct Tee {
 
 impl Tee {
     /// Starts the thread that writes; the receiver is told when it has ended.
-    pub fn start(policy: TeePolicy) -> io::Result<(Arc<Tee>, oneshot::Receiver<()>)> {
+    pub fn start(
+        output: TeeOutput,
+        policy: TeePolicy,
+    ) -> io::Result<(Arc<Tee>, oneshot::Receiver<()>)> {
         let tee = Arc::new(Tee {
+            output,
             queue: Arc::new(Queue::new(TEE_BYTES_MAX)),
             policy,
             ended: AtomicBool::new(false),
@@ -116,13 +146,12 @@ impl Tee {
     }
 
     fn write_all_copies(&self) {
-        let stdout = io::stdout();
         while let Step::Block(block) = self.queue.next(Wants::Blocks, None) {
             if !self.ended.load(Relaxed)
-                && let Err(error) = write_whole(stdout.as_fd(), block.bytes())
+                && let Err(error) = self.output.write_whole(block.bytes())
             {
                 self.ended.store(true, Relaxed);
-                report(&TeeEnded { error: &error });
+                report(&TeeEnded { output: &self.output.name(), error: &error });
             }
             self.queue.written(block.lines(), block.len());
             self.queue.retire(block);
@@ -138,7 +167,7 @@ impl Tee {
     pub fn report_dropped(&self) {
         let lines = self.lines_dropped.load(Relaxed) + self.queue.snapshot().pending_lines;
         if lines > 0 && !self.ended.load(Relaxed) {
-            report(&TeeDropped { lines: &lines });
+            report(&TeeDropped { output: &self.output.name(), lines: &lines });
         }
     }
 }

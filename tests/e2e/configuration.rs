@@ -252,3 +252,18 @@ fn the_level_of_our_own_messages_can_be_chosen() {
         assert!(!said(loud).is_empty(), "{level}");
     }
 }
+
+#[test]
+fn a_file_that_may_not_be_given_away_is_told_with_what_helps() {
+    for body in [
+        "[input.a.unix-stream]\npath = \"@/a.sock\"\n[stream.a]\nowner = \"root\"\n",
+        "[input.a.unix-stream]\npath = \"@/a.sock\"\ngroup = \"adm\"\n",
+    ] {
+        let place = Place::of_nobody();
+        place.configure(body);
+        let mut agent = place.spawn(place.daemon());
+        assert_eq!(agent.wait(), 78, "{}", agent.messages());
+        let told = agent.messages();
+        assert!(told.contains("may not be given") && told.contains("print systemd"), "{told}");
+    }
+}

@@ -1,7 +1,7 @@
 //! What a running agent can be asked, and what comes of it.
 
-use std::fs;
-use std::io::{Read, Write};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -209,7 +209,12 @@ fn many_who_wait_for_a_hanging_file_keep_nobody_else_from_being_answered() {
         })
         .collect();
     agent.told(&["status"]);
-    assert!(agent.told(&["reload"]).contains("nothing has changed"));
+    // What came of the configuration is told at once, although a file is waited for.
+    let mut client = UnixStream::connect(place.path("control.sock")).unwrap();
+    client.write_all(b"reload\n").unwrap();
+    let mut applied = String::new();
+    BufReader::new(client).read_line(&mut applied).unwrap();
+    assert!(applied.contains("\"failed\":[]"), "{applied}");
     let mut client = UnixStream::connect(place.path("control.sock")).unwrap();
     client.write_all(b"reopen web\n").unwrap();
     let mut answer = String::new();
@@ -247,6 +252,34 @@ fn a_reload_says_what_has_changed() {
 }
 
 #[test]
+fn a_reload_waits_for_its_turn_where_many_reload() {
+    let place = Place::new();
+    let disk = SmallFileSystem::mount(&place, "disk");
+    let agent = place.start(WEB_AND_HANGING);
+    let frozen = disk.freeze();
+    send(&place, "app.sock", "one\n");
+    wait_until("the line waits", || agent.count("/streams/app/pending_lines") == 1);
+    // Twice as many as may wait.
+    let reloading: Vec<_> = (0..8)
+        .map(|at| {
+            let said = File::create(place.path(&format!("said.{at}"))).unwrap();
+            agent.ask(&["reload"]).stdout(said).spawn().unwrap()
+        })
+        .collect();
+    let told = || {
+        let said = (0..8).map(|at| fs::read_to_string(place.path(&format!("said.{at}"))).unwrap());
+        said.filter(|said| said == "applied: nothing has changed\n").count()
+    };
+    wait_until("as many as may are told of the configuration", || told() == 4);
+    frozen.thaw();
+    for mut reloading in reloading {
+        assert!(reloading.wait().unwrap().success());
+    }
+    assert_eq!(told(), 8);
+    agent.stop();
+}
+
+#[test]
 fn a_reload_of_a_wrong_configuration_tells_every_mistake_and_changes_nothing() {
     let place = Place::new();
     let agent = place.start(TWO);
@@ -259,7 +292,7 @@ fn a_reload_of_a_wrong_configuration_tells_every_mistake_and_changes_nothing() {
     send(&place, "app.sock", "one\n");
     agent.wait_for_lines("app", 1);
     // Files are reopened all the same.
-    wait_until("the file is there again", || place.log("web").exists());
+    assert!(place.log("web").exists());
     agent.stop();
 }
 

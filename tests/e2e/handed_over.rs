@@ -111,3 +111,25 @@ fn a_fifo_that_is_given_up_and_taken_again_has_one_reader() {
     agent.stop();
     assert!(read("one") + &read("two") == lines.concat(), "lines are torn or out of order");
 }
+
+#[test]
+fn a_socket_beside_a_command_is_read_whatever_it_is_called() {
+    for (name, more) in [("child", &[][..]), ("stdout", &["--stderr", "@/err.log"])] {
+        let place = Place::new();
+        let listener = UnixListener::bind(place.path("in")).unwrap();
+        let hand_over = "exec 3<&0 0</dev/null; export LISTEN_PID=$$; exec \"$0\" \"$@\"";
+        let mut command = place.command_under(&["sh", "-c", hand_over]);
+        command.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", name).stdin(OwnedFd::from(listener));
+        command.arg("run").arg("-o").arg(place.path("app.log"));
+        command.args(more.iter().map(|word| place.text(word)));
+        let script = "echo printed; until [ -e @/end ]; do sleep 0.05; done";
+        command.args(["--", "sh", "-c", &place.text(script)]);
+        let mut agent = place.spawn(command);
+        let log = || fs::read_to_string(place.path("app.log")).unwrap_or_default();
+        wait_until("the command's output is read", || log() == "printed\n");
+        UnixStream::connect(place.path("in")).unwrap().write_all(b"sent\n").unwrap();
+        wait_until("the socket is read", || log() == "printed\nsent\n");
+        place.write("end", "");
+        assert_eq!(agent.wait(), 0, "{name}");
+    }
+}

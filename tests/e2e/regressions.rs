@@ -274,3 +274,37 @@ fn a_quiet_stream_beside_busy_ones_gets_every_line() {
     let quiet = Sent { clients: 8..9, lines: count };
     Checker::of(&[place.log("quiet")]).assert_exactly(&[quiet]);
 }
+
+/// logrotate compresses nothing after a hook that fails, and next time puts another file in its place.
+#[test]
+fn a_reopen_that_finds_its_agent_killed_waits_for_the_next_one_and_succeeds() {
+    let place = Place::new();
+    let web = "[input.web.unix-stream]\npath = \"@/web.sock\"\n";
+    let mut agent = place.start(web);
+    agent.signal(Signal::SIGKILL);
+    agent.child().wait().unwrap();
+    assert!(place.path("control.sock").exists());
+    fs::rename(place.log("web"), place.log("web.1")).unwrap();
+    // It cannot be done in no time, and says so.
+    let (status, complaint) = agent.refused(&["reopen", "--if-running", "--timeout", "1ms"]);
+    assert_eq!(status, 71);
+    assert!(complaint.contains("it was killed"), "{complaint}");
+
+    let mut reopen = agent.ask(&["reopen", "--quiet"]).spawn().unwrap();
+    wait_until("it has asked in vain", || {
+        let syscalls = fs::read_to_string(format!("/proc/{}/wchan", reopen.id())).unwrap();
+        syscalls.contains("nanosleep")
+    });
+    assert_eq!(reopen.try_wait().unwrap(), None);
+    let agent = place.start_again();
+    assert!(reopen.wait().unwrap().success());
+    connect(&place, "web.sock").write_all(b"new\n").unwrap();
+    agent.wait_for_lines("web", 1);
+    assert_eq!(fs::read(place.log("web")).unwrap(), b"new\n");
+
+    // Stopped on purpose it has no file open.
+    let control = crate::support::Control::at(place.path("control.sock"));
+    agent.stop();
+    assert_eq!(control.refused(&["reopen", "--quiet"]).0, 71);
+    assert_eq!(control.told(&["reopen", "--if-running"]), "");
+}

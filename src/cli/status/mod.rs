@@ -13,6 +13,7 @@ use super::exit::Exit;
 use crate::agent::chain;
 use crate::control::{ControlError, ask};
 use crate::limits::STATUS_EVERY;
+pub use prometheus::metrics;
 use rates::Rates;
 pub(super) use table::text;
 
@@ -55,7 +56,7 @@ pub(super) fn watch(control: &Path) -> Exit {
     loop {
         let status = match ask(control, "status") {
             Ok(status) => status,
-            Err(ControlError::NoAgent(_)) if shown_before => {
+            Err(ControlError::NoAgent(_) | ControlError::Killed(_)) if shown_before => {
                 super::tell("logagent: the agent has gone");
                 return Exit::System;
             }

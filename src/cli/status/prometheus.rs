@@ -47,6 +47,18 @@ const HELP: &[(&str, &str)] = &[
     ("logagent_input_packets_cut_total", "Packets too large to be read whole."),
 ];
 
+/// Metrics of the agent itself.
+const GENERAL_HELP: &[(&str, &str)] = &[
+    ("logagent_info", "The agent's version."),
+    ("logagent_uptime_seconds", "Seconds since the agent was started."),
+    ("logagent_phase", "1 for what the agent is doing."),
+];
+
+/// Every metric with what it means, for manual pages.
+pub fn metrics() -> impl Iterator<Item = (&'static str, &'static str)> {
+    GENERAL_HELP.iter().chain(HELP).copied()
+}
+
 const STATES: &[&str] = &["idle", "writing", "stalled"];
 const PHASES: &[&str] = &["starting", "running", "draining"];
 
@@ -111,7 +123,7 @@ impl Exposition {
     fn text(&self) -> String {
         let mut text = String::new();
         for (name, kind, samples) in &self.metrics {
-            let help = HELP.iter().find(|(known, _)| known == name).map(|(_, help)| *help);
+            let help = metrics().find(|(known, _)| known == name).map(|(_, help)| help);
             if let Some(help) = help.or_else(|| general_help(name)) {
                 writeln!(text, "# HELP {name} {help}").unwrap_or_default();
             }
@@ -125,9 +137,6 @@ impl Exposition {
 
 fn general_help(name: &str) -> Option<&'static str> {
     match name {
-        "logagent_info" => Some("The agent's version."),
-        "logagent_uptime_seconds" => Some("Seconds since the agent was started."),
-        "logagent_phase" => Some("1 for what the agent is doing."),
         name if name.starts_with("logagent_stream_") => Some("See the stream in logagent status."),
         name if name.starts_with("logagent_input_") => Some("See the input in logagent status."),
         _ => None,

@@ -14,6 +14,8 @@ mod tail;
 
 use std::fmt;
 
+pub(super) use reload::tell_reloaded;
+
 use super::{Answers, Plane};
 use crate::limits::{CONTROL_NAMED_MAX, CONTROL_QUOTED_BYTES_MAX};
 use crate::stream_name::StreamName;

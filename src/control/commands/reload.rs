@@ -1,8 +1,12 @@
-//! `reload`: what SIGHUP does, for somebody who wants to know what came of it.
+//! `reload`: what SIGHUP does, for somebody who wants to know what came of it: first of the
+//! configuration, then of each stream's file.
 
-use super::{Answers, Command, Plane, no_words};
+use serde_json::Value;
+
+use super::{Answers, Command, Plane, changes, no_words};
 use crate::agent::Phase;
 use crate::limits::CONTROL_RELOADS_MAX;
+use crate::report::{ReopenAsked, report};
 
 pub(super) struct Reload;
 
@@ -25,4 +29,12 @@ impl Command for Reload {
         }
         Ok(())
     }
+}
+
+/// Tells what came of the configuration, right or wrong, and reopens every file.
+pub(crate) fn tell_reloaded(plane: &Plane, of_configuration: Value, answers: Answers) {
+    answers.say_now(of_configuration);
+    let asked = plane.agent.reopen_and_answer(&[]);
+    report(&ReopenAsked { streams: &asked.len() });
+    changes::tell(asked, answers);
 }

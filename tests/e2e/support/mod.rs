@@ -4,16 +4,22 @@
 mod agent;
 mod checker;
 mod clients;
+mod container;
 mod control;
 mod hanging;
+mod inside;
+mod installed;
 mod lines;
+mod marked;
 mod place;
 mod random;
 mod readers;
 mod records;
+mod rest;
 mod sender;
 mod systemd;
 mod tampered;
+mod terminal;
 mod tireless;
 mod tools;
 
@@ -24,18 +30,23 @@ use std::time::{Duration, Instant};
 pub use agent::Agent;
 pub use checker::{Checker, Gaps};
 pub use clients::{Clients, Gate, Sent, Writes};
+pub use container::{Container, Pods, on_terminal, packaging, static_binary};
 pub use control::Control;
 pub use hanging::HangingDisk;
+pub use installed::Installed;
 pub use lines::{LINE_BYTES, numbered_line, numbered_lines};
+pub use marked::Marked;
 pub use place::{EVERY_KIND, NOBODY, Place};
 pub use random::Random;
 pub use readers::{Entry, EntryEnd, joined, read_cri, read_json};
 pub use records::{Marks, Packets, Records};
+pub use rest::Rest;
 pub use sender::{send_command, start_send};
 pub use systemd::{SystemdBox, shipped_agent};
 pub use tampered::TamperedWrites;
+pub use terminal::Terminal;
 pub use tireless::Tireless;
-pub use tools::{Logrotate, LoopDisk, SmallDisk, output_of, rotated, run, spawn};
+pub use tools::{Logrotate, LoopDisk, SmallDisk, contents, output_of, rotated, run, spawn};
 
 /// Whether the full counts are wanted: `tests/all --long`.
 static LONG: LazyLock<bool> =

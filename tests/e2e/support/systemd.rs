@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use super::place::configuration;
 use super::tools::{output_of, spawn};
-use super::{Control, Place, wait_until};
+use super::{Control, Place, Rest, wait_until};
 
 /// Where a box has its place: in texts that are given to it, `@/` stands for this.
 const PLACE: &str = "/place";
@@ -38,21 +38,21 @@ const AGENT: &str = "
 /// The unit file that comes with the program.
 const SHIPPED: &str = include_str!("../../../systemd/logagent.service");
 
-/// The agent as its own unit file has it, but for paths, for how long it rests before it is started
-/// again, and for how many descriptors systemd keeps.
+/// The agent as its own unit file has it, but for paths, for who it is, for how long it rests before
+/// it is started again, and for how many descriptors systemd keeps.
 pub fn shipped_agent(descriptors: usize) -> String {
-    let (start, command) =
-        ("/usr/bin/logagent -c /etc/logagent/logagent.toml", "logagent -c @/agent.toml");
     let told = "[Service]\nEnvironment=LOGAGENT_LOG=info\nStandardError=append:@/messages\n";
     let descriptors = descriptors.to_string();
     let mut unit = SHIPPED.to_owned();
     for (shipped, here) in [
-        (start, command),
+        ("/usr/bin/logagent ", "logagent "),
+        ("/etc/logagent/logagent.toml", "@/agent.toml"),
+        ("Requires=logagent.socket\nAfter=logagent.socket\n", ""),
+        ("User=logagent\nGroup=logagent\n", ""),
+        ("ReadWritePaths=", "ReadWritePaths=@/ "),
         ("[Service]\n", told),
-        ("RestartSec=100ms", "RestartSec=20ms"),
+        ("RestartSec=500ms", "RestartSec=20ms"),
         ("10200", &descriptors),
-        // More than this machine may allow.
-        ("LimitNOFILE=524288\n", ""),
     ] {
         assert!(unit.contains(shipped), "the unit file has no {shipped:?}");
         unit = unit.replace(shipped, here);
@@ -69,20 +69,41 @@ const BOOT: &str = r#"
     exec systemd-nspawn "$@"
 "#;
 
+/// Cgroups go with those in them, once the last process has left them.
+const REMOVE_CGROUPS: &str = r#"
+    for cgroup; do
+        for try in $(seq 600); do
+            [ ! -e "$cgroup" ] && continue 2
+            find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.1
+        done
+        exit 1
+    done
+"#;
+
 /// A booted system. Its `/` is this machine's with memory laid over it: what it changes there is
 /// gone with it. Its `/tmp` and `/run` are its own.
 pub struct SystemdBox<'a> {
     place: &'a Place,
     nspawn: Child,
-    cgroups: Vec<PathBuf>,
     /// Its PID 1, as this machine counts.
     leader: String,
+    _rest: Rest,
 }
 
 impl SystemdBox<'_> {
     /// Boots a system with these unit files and `agent.service`, which is not started yet.
     #[track_caller]
     pub fn boot<'a>(place: &'a Place, units: &[(&str, &str)]) -> SystemdBox<'a> {
+        SystemdBox::boot_with(place, units, &[])
+    }
+
+    /// The same, with more options of systemd-nspawn's.
+    #[track_caller]
+    pub fn boot_with<'a>(
+        place: &'a Place,
+        units: &[(&str, &str)],
+        options: &[&str],
+    ) -> SystemdBox<'a> {
         assert!(nix::unistd::geteuid().is_root(), "this test must run as root, as tests/all does");
         for directory in ["units", "root"] {
             fs::create_dir(place.path(directory)).unwrap();
@@ -92,8 +113,11 @@ impl SystemdBox<'_> {
         }
         let name = place.path("").file_name().unwrap().to_str().unwrap().to_owned();
         let cgroups = own_cgroups(&name);
-        let nspawn = spawn(&mut nspawn(place, &name, &cgroups));
-        let mut booted = SystemdBox { place, nspawn, cgroups, leader: String::new() };
+        let words: Vec<_> = cgroups.iter().map(|cgroup| cgroup.to_str().unwrap()).collect();
+        let rest = Rest::of(place, REMOVE_CGROUPS, &words);
+        let nspawn =
+            spawn(nspawn(place, &name, &cgroups).args(options).arg("systemd.unit=box.target"));
+        let mut booted = SystemdBox { place, nspawn, leader: String::new(), _rest: rest };
         wait_until("systemd is up", || booted.is_up());
         booted
     }
@@ -122,6 +146,11 @@ impl SystemdBox<'_> {
     #[track_caller]
     pub fn output_of(&self, words: &[&str]) -> Output {
         output_of(Command::new("nsenter").args(["--all", "--target", &self.leader]).args(words))
+    }
+
+    /// Where it has a file, as this machine sees it.
+    pub fn path(&self, inside: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{inside}", self.leader))
     }
 
     /// What systemctl prints. It must have nothing to complain of.
@@ -211,11 +240,10 @@ fn nspawn(place: &Place, name: &str, cgroups: &[PathBuf]) -> Command {
     bind(&mut command, "bind-ro", &place.path("units"), "/usr/local/lib/systemd/system");
     let program = Path::new(env!("CARGO_BIN_EXE_logagent"));
     bind(&mut command, "bind-ro", program, "/usr/local/bin/logagent");
-    command.arg("systemd.unit=box.target");
+    command.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1");
 
     let cgroups: Vec<_> = cgroups.iter().map(|cgroup| cgroup.to_str().unwrap()).collect();
     command.env("cgroups", cgroups.join(" ")).env("root", place.path("root"));
-    command.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1");
     let console = fs::File::create(place.path("console")).unwrap();
     command.stdin(Stdio::null()).stdout(console.try_clone().unwrap()).stderr(console);
     command
@@ -225,26 +253,13 @@ impl Drop for SystemdBox<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("what the agent said:\n{}", self.messages());
+            let journal = self.output_of(&["journalctl", "--quiet", "--boot", "--priority=5"]);
+            eprintln!("the journal:\n{}", String::from_utf8_lossy(&journal.stdout));
         }
         if self.nspawn.try_wait().unwrap().is_none() {
             // It asks its systemd to stop everything, and ends after it.
             kill(Pid::from_raw(self.nspawn.id().cast_signed()), Signal::SIGTERM).unwrap();
         }
         self.nspawn.wait().unwrap();
-        for cgroup in &self.cgroups {
-            remove_cgroup(cgroup);
-        }
     }
-}
-
-/// Removes a cgroup with those in it: their files go with them, and cannot go before.
-fn remove_cgroup(cgroup: &Path) {
-    for entry in fs::read_dir(cgroup).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            remove_cgroup(&path);
-        }
-    }
-    // A process that has ended may take a moment to leave it.
-    wait_until("the cgroup is empty", || fs::remove_dir(cgroup).is_ok());
 }

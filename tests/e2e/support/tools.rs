@@ -43,6 +43,16 @@ fn cannot_run(command: &Command, error: &io::Error) -> ! {
     panic!("cannot run {command:?}: {error}{hint}")
 }
 
+/// What stands in a file, a compressed one if it is named so.
+#[track_caller]
+pub fn contents(file: &Path) -> Vec<u8> {
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("gz") => run(Command::new("gzip").arg("-dc").arg(file)).stdout,
+        Some("zst") => run(Command::new("zstd").arg("-dcq").arg(file)).stdout,
+        _ => fs::read(file).unwrap_or_else(|error| panic!("cannot read {file:?}: {error}")),
+    }
+}
+
 /// The real logrotate, with one configuration.
 pub struct Logrotate {
     configuration: PathBuf,

@@ -80,7 +80,7 @@ impl Choice {
             }
             Format::Raw | Format::Stamped { .. } => {}
             Format::Json { fields } => assert_eq!(read_json(written, fields, is_syslog), lines),
-            Format::Cri => {
+            Format::Cri | Format::CriStderr => {
                 let shown: Vec<_> = lines.iter().map(|line| raw_line(records, line)).collect();
                 assert_eq!(read_cri(written), shown);
             }
