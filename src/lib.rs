@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
+//!
+#![doc = include_str!("README.md")]
 
 // In reading order: first the way of a line, then what runs it.
 pub mod limits;

@@ -143,20 +143,42 @@ fn what_one_file_does_no_other_does() {
 }
 
 #[test]
+fn what_the_readme_refers_to_is_there() {
+    let readme = include_str!("../README.md");
+    let has = |text: &str, title: &str| {
+        text.lines().any(|line| {
+            let line = line.trim_start_matches(['#', ' ']).trim_start_matches(".SH ");
+            line.trim_start_matches(".SS ").eq_ignore_ascii_case(title)
+        })
+    };
+    let manual = include_str!("../packaging/manuals/pages/logagent.1");
+    let words = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut seen = 0;
+    for (before, text) in [("see *", readme), ("See *", readme), ("section *", manual)] {
+        for reference in words.split(before).skip(1) {
+            let (title, _) = reference.split_once('*').unwrap();
+            assert!(has(text, title), "README.md refers to {title:?}, which is not there");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 4, "{seen}");
+}
+
+#[test]
 fn every_promise_names_a_test_that_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("README.md")).unwrap();
-    let table = readme.split("## Promises").nth(1).unwrap().split("###").next().unwrap();
+    let text = |path| fs::read_to_string(root.join(path)).unwrap();
     let tests: String = sources("tests").into_iter().map(|(_, text)| text).collect();
-    let names: Vec<&str> = table
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .filter(|name| name.contains('_') && !name.contains('/'))
-        .collect();
-    assert!(names.len() > 15, "the table of promises was not found");
-    for name in names {
-        assert!(tests.contains(&format!("fn {name}()")), "README names {name}, which is no test");
+    let (short, all) = (text("README.md"), text("tests/README.md"));
+    let short = short.split("## Promises").nth(1).unwrap().split("###").next().unwrap();
+    let all = all.split("## Running").next().unwrap();
+    for (place, promises, count_min) in [("README.md", short, 10), ("tests/README.md", all, 50)] {
+        let words = promises.split('`').skip(1).step_by(2);
+        let names: Vec<&str> = words.filter(|it| it.matches('_').count() > 1).collect();
+        assert!(names.len() >= count_min, "{place} has no promises");
+        for name in names {
+            assert!(tests.contains(&format!("fn {name}()")), "{place}: {name} is no test");
+        }
     }
 }
 
@@ -164,12 +186,12 @@ fn every_promise_names_a_test_that_exists() {
 fn every_figure_of_speed_is_one_that_a_benchmark_printed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = |path| fs::read_to_string(root.join(path)).unwrap();
-    let readme = text("README.md");
     let grown = text("benches/results-scale.txt") + &text("benches/results-stalled.txt");
     let compared = text("benches/results.md") + &text("benches/results-packets.md");
-    let section = readme.split("## How fast").nth(1).unwrap().split("\n## ").next().unwrap();
+    let shown = text("README.md") + &text("benches/README.md");
+    let sections = shown.split("# How fast").skip(1).map(|it| it.split("\n## ").next().unwrap());
     let mut figures = 0;
-    for row in section.lines().filter(|line| line.starts_with("| ")) {
+    for row in sections.flat_map(str::lines).filter(|line| line.starts_with("| ")) {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let is_shown = |printed: &str| {
             let figures = cells.iter().skip(1).filter(|cell| cell.starts_with(char::is_numeric));
@@ -184,7 +206,7 @@ fn every_figure_of_speed_is_one_that_a_benchmark_printed() {
             }),
             None => is_shown(&grown),
         };
-        assert!(printed, "README shows figures that no benchmark printed: {row}");
+        assert!(printed, "no benchmark printed these figures: {row}");
         figures += cells.iter().filter(|cell| cell.starts_with(char::is_numeric)).count();
     }
     assert!(figures > 50, "the tables of figures were not found");
