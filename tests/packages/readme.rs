@@ -109,7 +109,12 @@ enum Where<'a> {
 impl Where<'_> {
     fn write(&self, path: &str, text: &str) {
         match self {
-            Where::Machine(machine) => machine.write_inside(path, text),
+            Where::Machine(machine) => {
+                // What is a system's, or comes with the package, is there already.
+                let directory = machine.path(path).parent().unwrap().is_dir();
+                assert!(directory || !path.starts_with("/etc/"), "{path} has no directory");
+                machine.write_inside(path, text);
+            }
             Where::Directory(_) => panic!("{path} is not for a test to write"),
         }
     }
