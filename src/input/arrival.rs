@@ -97,8 +97,9 @@ pub(super) async fn go_on(
     intake: &Arc<Intake>,
 ) -> Connection {
     let stream = match route.stream {
-        Some(stream) => stream,
-        None => intake.commons.streams.get(&whose.stream).await,
+        Some(stream) if !route.routing.client_names_stream => stream,
+        // What the client has said at its beginning it does not say again.
+        _ => intake.commons.streams.get(&whose.stream).await,
     };
     let origin = Arc::new(whose.origin);
     let slot = enter(kept, &intake.input, &stream, &origin);

@@ -188,6 +188,40 @@ fn half_a_line_goes_on_after_a_restart_and_never_looks_like_a_line_after_a_crash
 }
 
 #[test]
+fn a_client_goes_on_in_the_stream_it_has_named_after_a_restart_and_after_a_crash() {
+    let place = Place::new();
+    let systemd = boot(&place);
+    let agent = systemd.start_agent(
+        "
+        [input.both.unix-stream]
+        path = \"@/both\"
+        client-names-stream = true
+        ",
+    );
+    let connect = || UnixStream::connect(place.path("both")).unwrap();
+    let (mut named, mut unnamed) = (connect(), connect());
+    named.write_all(b"logagent/1 stream=mine\n").unwrap();
+    let mut say = |line: &[u8]| {
+        named.write_all(line).unwrap();
+        unnamed.write_all(line).unwrap();
+        for stream in ["mine", "both"] {
+            wait_until("the line is written", || {
+                fs::read(place.log(stream)).is_ok_and(|log| log.ends_with(line))
+            });
+        }
+    };
+    say(b"at first\n");
+    systemd.systemctl(&["restart", "agent.service"]);
+    say(b"after a restart\n");
+    crash(&systemd, &agent);
+    say(b"after a crash\n");
+    let said = "at first\nafter a restart\nafter a crash\n";
+    for stream in ["mine", "both"] {
+        assert_eq!(fs::read_to_string(place.log(stream)).unwrap(), said, "{stream}");
+    }
+}
+
+#[test]
 fn lines_that_a_full_disk_does_not_take_are_written_after_a_restart_at_the_exact_byte() {
     let place = Place::new();
     let disk = SmallDisk::mount(place.path("full"), 4 << 20);
