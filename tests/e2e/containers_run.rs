@@ -1,12 +1,13 @@
 //! `logagent run` as a container's first process.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::containers::{USER, fifo, write_to};
-use crate::support::{Checker, Container, Gate, Place, Pods, on_terminal, run, scale, wait_until};
+use crate::support::{
+    Checker, Container, Gate, Place, Pods, Terminal, run, scale, spawn, wait_until,
+};
 
 /// What runs in the example's image, its log in the place's directory `logs`.
 #[track_caller]
@@ -194,18 +195,18 @@ fn ctrl_c_on_a_terminal_arrives_once() {
     pods.directory("logs", USER);
     let volumes = ["--volume=@/logs:/logs", "--volume=@/in:/in", "app", "/in/signalled"];
     let started = [&["run", "--interactive", "--tty", "--name=app"], &volumes[..]].concat();
-    let mut terminal = on_terminal(&pods.podman(&started));
-    let mut keys = terminal.stdin.take().unwrap();
+    let terminal = Terminal::new();
+    let mut podman = spawn(&mut terminal.put(&pods.podman(&started)));
     wait_for_line(&place, "ready");
     let mut all = "ready\n".to_owned();
     for _ in 0..scale(10, 100) {
-        keys.write_all(b"\x03").unwrap();
+        terminal.press("\x03");
         all.push_str("INT\n");
         wait_until("the command says so", || log(&place).len() >= all.len());
     }
     pods.container("app").signal("TERM");
     all.push_str("TERM\n");
-    assert_eq!(terminal.wait().unwrap().code(), Some(5));
+    assert_eq!(podman.wait().unwrap().code(), Some(5), "{}", terminal.shown());
     assert_eq!(log(&place), all);
 }
 

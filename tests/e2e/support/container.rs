@@ -1,12 +1,11 @@
 //! Containers: a real podman with runc, and a store of its own in the test's place.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
-use super::tools::{output_of, run, spawn};
+use super::tools::{output_of, run};
 use super::{Place, Rest, deadline, wait_until};
 
 /// As little as this machine may allow: no systemd, no network, no right to raise limits. Locks in
@@ -243,18 +242,4 @@ impl Container<'_> {
         let listed = self.pods.told(&["top", &self.name, "hpid", "state", "args"]);
         listed.lines().skip(1).map(str::to_owned).collect()
     }
-}
-
-/// A terminal that runs a command; what is typed there is what is written to its input.
-#[track_caller]
-pub fn on_terminal(command: &Command) -> Child {
-    let words = [command.get_program()].into_iter().chain(command.get_args());
-    let words: Vec<_> = words.map(quoted).collect();
-    let mut script = Command::new("script");
-    script.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
-    spawn(script.stdin(Stdio::piped()).stdout(Stdio::piped()))
-}
-
-fn quoted(word: &OsStr) -> String {
-    format!("'{}'", word.to_str().unwrap().replace('\'', r"'\''"))
 }

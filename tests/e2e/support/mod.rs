@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 pub use agent::Agent;
 pub use checker::{Checker, Gaps};
 pub use clients::{Clients, Gate, Sent, Writes};
-pub use container::{Container, Pods, on_terminal, packaging, static_binary};
+pub use container::{Container, Pods, packaging, static_binary};
 pub use control::Control;
 pub use hanging::HangingDisk;
 pub use installed::Installed;

@@ -63,6 +63,9 @@ impl Terminal {
                 None => first.env_remove(name),
             };
         }
+        if let Some(directory) = command.get_current_dir() {
+            first.current_dir(directory);
+        }
         first.stdin(self.end()).stdout(self.end()).stderr(self.end());
         first
     }
