@@ -13,6 +13,7 @@ pub mod place;
 pub mod stream_name;
 pub mod system;
 
+pub mod log4js;
 pub mod syslog;
 pub mod template;
 

@@ -57,6 +57,29 @@ pub const DROP_SHARE: usize = 8;
 /// none.
 pub const SYSLOG_TAG_BYTES_MAX: usize = 128;
 
+/// No event of log4js is shorter.
+pub const EVENT_BYTES_MIN: usize = 64;
+/// An event has this many values at most; one of more is kept as it came.
+pub const EVENT_VALUES_MAX: usize = 100_000;
+/// The same for values in each other, where all of them are to be shown.
+pub const EVENT_LEVELS_MAX: usize = 100;
+/// What is written of an event is at most so many times as long as it came: it says only once what
+/// it shows many times. What would be longer is kept as it came.
+pub const EVENT_GROWTH_MAX: usize = 16;
+/// To find out what is written, so many bytes and values are gone over at most for each byte of an
+/// event: what hardly shows may be there many times, too.
+pub const EVENT_WORK_MAX: usize = 16;
+/// The same for how much longer it is.
+pub const EVENT_GROWTH_BYTES_MAX: usize = MIB;
+/// Of an event that is so many times as long a newline may be written.
+pub const EVENT_BYTES_A_LINE: usize = 2;
+/// The longest level of an event that is shown by itself.
+pub const LEVEL_BYTES_MAX: usize = 32;
+/// The longest category of an event that is shown by itself.
+pub const CATEGORY_BYTES_MAX: usize = SYSLOG_TAG_BYTES_MAX;
+/// The digits of a process id.
+pub const PID_BYTES_MAX: usize = 10;
+
 /// The largest octet count of a record (RFC 6587): what may be one line may be counted. A larger
 /// count is a wrong one.
 pub const OCTET_COUNT_MAX: usize = LINE_BYTES_MAX_LIMIT;
@@ -79,6 +102,9 @@ pub const BACKLOG: i32 = 4095;
 pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// Pipes are enlarged to this where the system allows (`fs.pipe-max-size`): fewer wake-ups.
 pub const PIPE_BYTES: i32 = MIB as i32;
+/// The FIFOs of one input together are not enlarged beyond this: what a user's pipes may hold is
+/// bounded (`fs.pipe-user-pages-soft`, 64 MiB), and further ones would be tiny.
+pub const INPUT_PIPES_BYTES: i32 = 16 * MIB as i32;
 
 /// How long a thread rests that would otherwise find a line or two at a time, over and over. The
 /// kernel adds its timer slack, 50 microseconds unless it was told otherwise (prctl(2)).
@@ -127,6 +153,15 @@ pub const STREAM_RETRY: Duration = Duration::from_secs(1);
 pub const REFUSED_TOLD_MAX: usize = 20;
 /// Units, users and groups in one `allow`.
 pub const ALLOWED_MAX: usize = 1000;
+
+/// The largest `instances` of a FIFO: a descriptor each, and another one that systemd keeps.
+pub const INSTANCES_MAX: usize = 256;
+/// How often it is looked whether a program has more instances than FIFOs.
+pub const INSTANCES_LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How often a file found in a FIFO's place is read on, as long as somebody writes to it.
+pub const FOUND_FILE_LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The same where we may not see whether somebody does.
+pub const UNSEEN_FOUND_FILE_LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// `max-streams` unless configured.
 pub const STREAMS_MAX_DEFAULT: usize = 1024;
@@ -315,6 +350,10 @@ const _: () = assert!(LINE_BYTES_MIN >= 4 && LINE_BYTES_MIN <= LINE_BYTES_MAX_DE
 const _: () = assert!(LINE_BYTES_MAX_DEFAULT <= LINE_BYTES_MAX_LIMIT);
 /// The digits of an octet count, and the space behind them, are kept where lines are.
 const _: () = assert!(OCTET_COUNT_MAX.ilog10() as usize + 2 <= LINE_BYTES_MIN);
+/// An event that becomes a single line fits the room for it.
+const _: () = assert!(EVENT_BYTES_A_LINE <= EVENT_BYTES_MIN);
+/// What an event shows by itself has the room of what a syslog record shows.
+const _: () = assert!(CATEGORY_BYTES_MAX <= SYSLOG_TAG_BYTES_MAX);
 const _: () = assert!(GRACE_DEFAULT.as_millis() <= CONFIGURED_DURATION_MAX.as_millis());
 const _: () = assert!(SYNC_EVERY_MIN.as_millis() <= CONFIGURED_DURATION_MAX.as_millis());
 const _: () = assert!(CONNECTIONS_MAX_DEFAULT <= CONFIGURED_COUNT_MAX);

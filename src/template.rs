@@ -16,7 +16,7 @@ pub enum Placeholder {
     UnitPrefix,
     /// What stands between a unit's `@` and its type: `2`.
     UnitInstance,
-    /// The sender's process id when it connected.
+    /// The sender's process id when it connected; the one that an event of log4js names.
     Pid,
     /// The sender's user id when it connected.
     Uid,
@@ -24,13 +24,13 @@ pub enum Placeholder {
     User,
     /// The sender's command name when it connected, comm in proc(5).
     Comm,
-    /// A syslog record's severity: `warning`.
+    /// A syslog record's severity: `warning`; the level of an event of log4js: `warn`.
     Severity,
     /// A syslog record's facility: `daemon`.
     Facility,
-    /// A syslog record's tag, or its APP-NAME.
+    /// A syslog record's tag, or its APP-NAME; the category of an event of log4js.
     Tag,
-    /// A syslog record without its head.
+    /// A record without its head.
     Message,
 }
 
@@ -101,8 +101,8 @@ impl Placeholder {
         NAMES.iter().find(|(known, _)| *known == name).map(|(_, placeholder)| *placeholder)
     }
 
-    /// Whether it differs from record to record: what a syslog record says of itself.
-    pub fn is_of_syslog(self) -> bool {
+    /// Whether it differs from record to record: what one says of itself.
+    pub fn is_of_record(self) -> bool {
         matches!(self, Severity | Facility | Tag | Message)
     }
 }

@@ -126,14 +126,16 @@ fn what_stands_at_a_path_must_suit() {
     }
     files.check(&[in_file]);
     fs::remove_file(root.join("b")).unwrap();
+    fs::remove_file(root.join("a")).unwrap();
     files.write("b", "a unit was here before its socket");
+    files.write("a", "and PM2 before its FIFO");
     files.check(&[in_file]);
 
     // What may not.
     for file in ["a", "b", "control", "pid", "a.log"] {
         fs::remove_file(root.join(file)).unwrap();
     }
-    files.write("a", "");
+    fs::create_dir(root.join("a")).unwrap();
     files.write("control", "");
     symlink("file", root.join("b")).unwrap();
     fs::create_dir(root.join("pid")).unwrap();
@@ -144,7 +146,7 @@ fn what_stands_at_a_path_must_suit() {
     files.check(&[
         &told("1:18", "pid is a directory, and the pid file is a regular file"),
         &told("2:17", "control is a regular file, and the control socket is a socket"),
-        &told("5:8", "a is a regular file, and the FIFO of input \"a\" is a FIFO"),
+        &told("5:8", "a is a directory, and the FIFO of input \"a\" is a FIFO"),
         &told("7:8", "b is a symbolic link, and the socket of input \"b\" is a socket"),
         &told(
             "9:8",

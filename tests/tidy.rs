@@ -11,6 +11,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("clock", 0),
     ("descriptor", 0),
     ("line", 0),
+    ("log4js", 0),
     ("place", 0),
     ("stream_name", 0),
     ("counters", 0),
@@ -210,4 +211,23 @@ fn every_figure_of_speed_is_one_that_a_benchmark_printed() {
         figures += cells.iter().filter(|cell| cell.starts_with(char::is_numeric)).count();
     }
     assert!(figures > 50, "the tables of figures were not found");
+}
+
+#[test]
+fn every_row_about_node_is_one_that_the_benchmark_printed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |path| fs::read_to_string(root.join(path)).unwrap();
+    let printed = text("benches/results-node.md");
+    let head = printed.lines().find(|line| line.starts_with("| way |")).unwrap();
+    let mut rows = 0;
+    for place in ["README.md", "benches/README.md"] {
+        for table in text(place).split(head).skip(1) {
+            for row in table.lines().skip(2).take_while(|line| line.starts_with("| ")) {
+                let was_printed = printed.lines().any(|line| line == row);
+                assert!(was_printed, "{place}: the benchmark has not printed: {row}");
+                rows += 1;
+            }
+        }
+    }
+    assert!(rows > 10, "the table was not found");
 }

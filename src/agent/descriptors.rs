@@ -35,9 +35,10 @@ pub(super) fn raise_limit(config: &Config) -> Room {
         true => streams.min(descriptors / 4),
         false => 0,
     };
-    // A stream has two files for the moment of a reopen, an input has its socket.
+    // A stream has two files for the moment of a reopen, an input has its socket or FIFOs.
+    let places: usize = config.inputs.values().map(|input| input.kind.places().count()).sum();
     let files = 2 * config.streams.len() + on_demand;
-    let ours = files + config.inputs.len() + DESCRIPTORS_RESERVED;
+    let ours = files + places.max(config.inputs.len()) + DESCRIPTORS_RESERVED;
     let connections_fit = descriptors.saturating_sub(ours).max(1);
     let connect = config.inputs.values().any(|input| input.kind.has_connections());
     if connect && connections_fit < connections {

@@ -166,7 +166,8 @@ fn store(plan: &Plan, supervisor: Option<Arc<Supervisor>>, descriptors: &mut Des
     let supervisor = supervisor.filter(|_| alone);
     let descriptors_max = std::env::var("FDSTORE").ok().and_then(|count| count.parse().ok());
     let agent = &plan.config.agent;
-    let slots = agent.connections_max + agent.streams_max;
+    let places = plan.config.inputs.values().flat_map(|input| input.kind.places());
+    let slots = agent.connections_max + agent.streams_max + places.count();
     let store = Store::open(supervisor, descriptors_max.unwrap_or(0), descriptors, slots);
     store.unwrap_or_else(|error| {
         report(&StoreFailed { error: &error });

@@ -93,7 +93,8 @@ mod tests {
         let config = check_text(Path::new("c"), text).unwrap();
         let streams: Vec<_> = config.streams.values().cloned().collect();
         assert_eq!(streams, [stream(PathBuf::from(DIR).join("a.log"))]);
-        assert_eq!(config.inputs["a"].kind, InputKind::Fifo(listener("/x".into())));
+        let fifo = InputKind::Fifo { place: listener("/x".into()), instances: 0 };
+        assert_eq!(config.inputs["a"].kind, fifo);
         let stamped = format!("{text}[stream.a]\nformat = \"stamped\"\n");
         let config = check_text(Path::new("c"), &stamped).unwrap();
         let formats: Vec<_> = config.streams.values().map(|stream| &stream.lines.format).collect();

@@ -42,6 +42,7 @@ fn obstacle(path: &Path, what: &What) -> Option<String> {
     }
     match what {
         What::Log(_) => not_permitted(path, AccessFlags::W_OK, "write to", what),
+        What::Fifo(_) if found.is_file() => no_room(path, what),
         What::Fifo(_) => {
             not_permitted(path, AccessFlags::R_OK | AccessFlags::W_OK, "read and write", what)
         }
@@ -59,9 +60,9 @@ fn suits(what: &What, found: &Metadata) -> bool {
     match what {
         What::PidFile => found.is_file(),
         What::Control => found.is_socket(),
-        // A unit that starts before the agent makes a regular file, which is moved away.
+        // Whoever starts before the agent makes a regular file, which is moved away.
         What::Socket(_) => found.is_socket() || found.is_file(),
-        What::Fifo(_) => found.is_fifo(),
+        What::Fifo(_) => found.is_fifo() || found.is_file(),
         What::Log(_) => found.is_file() || found.is_char_device(),
         What::Dir => found.is_dir(),
     }

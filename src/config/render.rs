@@ -57,7 +57,13 @@ fn input(name: &str, settings: &InputSettings, page: &mut Page) {
         InputKind::UnixStream(made)
         | InputKind::UnixDatagram(made)
         | InputKind::UnixSeqpacket(made) => page.place("where it listens", "path", made),
-        InputKind::Fifo(made) => page.place("where it is", "path", made),
+        InputKind::Fifo { place, instances } => {
+            page.place("where it is", "path", place);
+            if *instances > 0 {
+                let about = "FIFOs beside it, with numbers from 0 before the extension";
+                page.key(about, "instances", instances);
+            }
+        }
         InputKind::Stdin | InputKind::Child(_) => {}
         InputKind::Systemd(name) => {
             page.key("FileDescriptorName= of its sockets and FIFOs", "name", text(name));
@@ -76,7 +82,7 @@ fn input(name: &str, settings: &InputSettings, page: &mut Page) {
             clients(allow, settings.routing.client_names_stream, page);
         }
         InputKind::UnixDatagram(_)
-        | InputKind::Fifo(_)
+        | InputKind::Fifo { .. }
         | InputKind::Stdin
         | InputKind::Child(_) => {}
     }
@@ -254,7 +260,7 @@ mod tests {
              max-streams = 3\npartial-memory = 1000\nwatch = true\n\
              [defaults]\nowner = \"root\"\ngroup = 5\nmode = \"0600\"\nsync = \"reopen\"\n\
              [input.\"a.b@c\".fifo]\npath = \"/run/a \\\"\\\\\\u007F\\u00E4.fifo\"\n\
-             mode = \"0600\"\nowner = 1\ngroup = 2\nframing = \"nul\"\n\
+             mode = \"0600\"\nowner = 1\ngroup = 2\nframing = \"nul\"\ninstances = 7\n\
              [input.in.stdin]\nstream = \"out.1\"\n\
              [stream.\"out.1\"]\nformat = \"stamped\"\nprefix = \"{{\\\"{time}\\t\"\n\
              sync = \"1s\"\n\

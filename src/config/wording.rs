@@ -101,6 +101,14 @@ static LACKING: &[(&[&str], &[&str], &str)] = &[
     (&["unix-datagram", "fifo", "stdin"], &["client-names-stream"],
      "nobody connects to this kind of input, so all that it reads goes to one stream: remove \
       client-names-stream"),
+    (&["unix-stream", "unix-seqpacket"], &["instances"],
+     "any number of instances connects to one socket: remove instances"),
+    (&["unix-datagram"], &["instances"],
+     "any number of instances sends to one socket: remove instances"),
+    (&["stdin"], &["instances"], "there is one standard input: remove instances"),
+    (&["systemd"], &["instances"],
+     "systemd makes what it hands over: write a ListenFIFO= for each instance in the socket's \
+      unit, and remove instances"),
     (&["stdin"], &["path", "owner", "group", "mode"],
      "the standard input is there already and has neither path nor owner: remove this"),
     (&["systemd"], &["path"],

@@ -12,7 +12,7 @@ use toml::Spanned;
 
 use super::value::{
     AbsolutePath, Choice, Count, DescriptorName, FileBytes, FormatName, Group, HumanDuration,
-    LineBytes, List, Mode, PathOrOff, Period, Size, User, Value,
+    Instances, LineBytes, List, Mode, PathOrOff, Period, Size, User, Value,
 };
 use crate::framing::{Framing, Multiline};
 use crate::pipeline::OverLong;
@@ -124,7 +124,7 @@ pub(super) enum Input {
     UnixStream(Spanned<Table<Server>>),
     UnixDatagram(Spanned<Table<Listener>>),
     UnixSeqpacket(Spanned<Table<Server>>),
-    Fifo(Spanned<Table<Listener>>),
+    Fifo(Spanned<Table<Fifo>>),
     Stdin(Spanned<Table<Stdin>>),
     Systemd(Spanned<Table<Systemd>>),
 }
@@ -136,6 +136,7 @@ macro_rules! input_key {
     (owner) => { Value<User> };
     (group) => { Value<Group> };
     (mode) => { Value<Mode> };
+    (instances) => { Value<Instances> };
     (name) => { Value<DescriptorName> };
     (stream) => { Value<To> };
     (framing) => { Value<Choice<&'static Framing>> };
@@ -168,8 +169,13 @@ input_table! {
 }
 
 input_table! {
-    /// `[input.NAME.unix-datagram]`, `[input.NAME.fifo]`
+    /// `[input.NAME.unix-datagram]`
     Listener: path, owner, group, mode, stream, framing, multiline
+}
+
+input_table! {
+    /// `[input.NAME.fifo]`
+    Fifo: path, instances, owner, group, mode, stream, framing, multiline
 }
 
 input_table! {
@@ -189,6 +195,7 @@ pub(super) struct InputKeys {
     pub(super) owner: Option<input_key!(owner)>,
     pub(super) group: Option<input_key!(group)>,
     pub(super) mode: Option<input_key!(mode)>,
+    pub(super) instances: Option<input_key!(instances)>,
     pub(super) name: Option<input_key!(name)>,
     pub(super) stream: Option<input_key!(stream)>,
     pub(super) framing: Option<input_key!(framing)>,

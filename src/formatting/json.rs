@@ -7,9 +7,10 @@
 use std::time::SystemTime;
 
 use super::json_text::{Entry, PER_BYTE_MAX, push_text};
-use super::record::{self, Record, value_bytes_max};
+use super::record::{self, Record, Told, value_bytes_max};
 use super::segments::{Precision, Segments};
 use super::{About, Clock, Expansion, Formatter};
+use crate::framing::Heads;
 use crate::line::{Line, LineEnd};
 use crate::template::Placeholder;
 
@@ -24,6 +25,7 @@ const END_OF_TRUNCATED: &[u8] = b",\"truncated\":true}\n";
 pub struct Json {
     /// The opening brace and all fields, with a comma behind each.
     fields: Segments,
+    heads: Heads,
     record: Record,
     shows_message: bool,
 }
@@ -33,8 +35,9 @@ impl Json {
     pub fn new(fields: &[Placeholder], about: &About<'_>) -> Json {
         let mut json = Json {
             fields: Segments::new(Precision::Micros),
-            record: Record::new(about.is_syslog && fields.iter().any(|it| it.is_of_syslog())),
-            shows_message: about.is_syslog && fields.contains(&Placeholder::Message),
+            heads: about.heads,
+            record: Record::new(about, fields.iter().any(|field| field.is_of_record())),
+            shows_message: about.heads != Heads::None && fields.contains(&Placeholder::Message),
         };
         json.fields.add_text("{");
         for (index, field) in fields.iter().enumerate() {
@@ -46,8 +49,8 @@ impl Json {
     }
 
     fn add_field(&mut self, field: Placeholder, about: &About<'_>) {
-        if field.is_of_syslog() {
-            if about.is_syslog {
+        if about.is_of_record(field) {
+            if about.heads != Heads::None {
                 self.fields.add_place(field);
             }
             return;
@@ -70,6 +73,39 @@ impl Json {
     }
 }
 
+/// Appends the fields with what a record says of itself.
+fn push_fields(fields: &Segments, told: &Told<'_>, message: &[u8], out: &mut Vec<u8>) {
+    fields.append(out, |place, out| {
+        let begins = match place {
+            Placeholder::Message => {
+                MESSAGE.push(message, out);
+                return out.push(b',');
+            }
+            Placeholder::Severity => r#""severity":""#,
+            Placeholder::Facility => r#""facility":""#,
+            Placeholder::Pid => r#""pid":"#,
+            _ => r#""tag":""#,
+        };
+        let Some(value) = record::value(told, place) else { return };
+        out.extend_from_slice(begins.as_bytes());
+        match place {
+            Placeholder::Tag => push_text(value, out),
+            _ => out.extend_from_slice(value.as_bytes()),
+        }
+        let ends: &[u8] = if place == Placeholder::Pid { b"," } else { b"\"," };
+        out.extend_from_slice(ends);
+    });
+}
+
+fn push_line_and_end(line: &Line<'_>, out: &mut Vec<u8>) {
+    LINE.push(line.bytes, out);
+    out.extend_from_slice(match line.end {
+        LineEnd::Terminator | LineEnd::EndOfInput => END,
+        LineEnd::Split => END_OF_PARTIAL,
+        LineEnd::Truncated => END_OF_TRUNCATED,
+    });
+}
+
 /// A placeholder's name, as most readers of JSON can use it: `unit_instance`.
 fn name(field: Placeholder) -> String {
     field.name().replace('.', "_")
@@ -88,42 +124,25 @@ impl Formatter for Json {
         match self.fields.fixed() {
             Some(fixed) => out.extend_from_slice(fixed),
             None => {
-                let (head, message) = self.record.take(&line);
-                self.fields.append(out, |place, out| {
-                    let begins = match place {
-                        Placeholder::Message => {
-                            MESSAGE.push(message, out);
-                            return out.push(b',');
-                        }
-                        Placeholder::Severity => r#""severity":""#,
-                        Placeholder::Facility => r#""facility":""#,
-                        _ => r#""tag":""#,
-                    };
-                    let Some(value) = record::value(&head, place) else { return };
-                    out.extend_from_slice(begins.as_bytes());
-                    match place {
-                        Placeholder::Tag => push_text(value, out),
-                        _ => out.extend_from_slice(value.as_bytes()),
-                    }
-                    out.extend_from_slice(b"\",");
-                });
+                let (told, message) = self.record.take(&line);
+                push_fields(&self.fields, &told, message, out);
             }
         }
-        LINE.push(line.bytes, out);
-        out.extend_from_slice(match line.end {
-            LineEnd::Terminator | LineEnd::EndOfInput => END,
-            LineEnd::Split => END_OF_PARTIAL,
-            LineEnd::Truncated => END_OF_TRUNCATED,
-        });
+        push_line_and_end(&line, out);
+    }
+
+    fn line_told(&mut self, line: Line<'_>, told: &Told<'_>, message_at: usize, out: &mut Vec<u8>) {
+        push_fields(&self.fields, told, &line.bytes[message_at..], out);
+        push_line_and_end(&line, out);
     }
 
     fn expansion(&self) -> Expansion {
         let of_place = |place: Placeholder| {
             let value = match place {
                 Placeholder::Message => return MESSAGE.bytes_max() + 1,
-                // Of printable ASCII only `"` and `\` are escaped; names have neither.
-                Placeholder::Tag => 2 * value_bytes_max(place),
-                _ => value_bytes_max(place),
+                // But for control characters only `"` and `\` are escaped; names have neither.
+                Placeholder::Tag => 2 * value_bytes_max(self.heads, place),
+                _ => value_bytes_max(self.heads, place),
             };
             place.name().len() + r#""":"","#.len() + value
         };
@@ -167,7 +186,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(fields: &[Placeholder], is_syslog: bool, line: Line<'_>, expected: &str) {
+    fn check(fields: &[Placeholder], heads: Heads, line: Line<'_>, expected: &str) {
         let origin = Origin {
             pid: Some(7),
             uid: Some(0),
@@ -176,7 +195,7 @@ mod tests {
             ..Origin::default()
         };
         let stream = "web".parse().unwrap();
-        let about = About { origin: &origin, is_syslog, ..About::of(&stream) };
+        let about = About { origin: &origin, heads, ..About::of(&stream) };
         assert_eq!(shown(&mut Json::new(fields, &about), line), expected);
     }
 
@@ -185,15 +204,15 @@ mod tests {
         let expected = format!(
             r#"{{{TIME},"stream":"web","unit":"myapp@2.service","pid":7,"line":"a\tb\r"}}"#
         );
-        check(JSON_FIELDS, false, terminated(b"a\tb\r"), &expected);
+        check(JSON_FIELDS, Heads::None, terminated(b"a\tb\r"), &expected);
         let fields = Placeholder::OF_JSON;
         let unit = r#""unit":"myapp@2.service","unit_prefix":"myapp","unit_instance":"2""#;
         let process = r#""pid":7,"uid":0,"user":"root","comm":"a\"\\""#;
         let expected = format!(r#"{{{TIME},"stream":"web",{unit},{process},"line":""}}"#);
-        check(fields, false, terminated(b""), &expected);
-        check(&[], false, terminated(b"\xFF"), r#"{"line_base64":"/w=="}"#);
+        check(fields, Heads::None, terminated(b""), &expected);
+        check(&[], Heads::None, terminated(b"\xFF"), r#"{"line_base64":"/w=="}"#);
         let twice = [Placeholder::Uid, Placeholder::Stream, Placeholder::Uid];
-        check(&twice, false, terminated(b"a"), r#"{"uid":0,"stream":"web","line":"a"}"#);
+        check(&twice, Heads::None, terminated(b"a"), r#"{"uid":0,"stream":"web","line":"a"}"#);
     }
 
     #[test]
@@ -213,24 +232,24 @@ mod tests {
             r#"{"severity":"err","facility":"daemon","tag":"a\"\\b","message":"one","#,
             r#""line":"<27>Nov 21 06:33:06 a\"\\b[1]: one"}"#
         );
-        check(&fields, true, terminated(record), expected);
+        check(&fields, Heads::Syslog, terminated(record), expected);
         let expected = r#"{"severity":"err","facility":"daemon","message":"one","line":"<27>one"}"#;
-        check(&fields, true, terminated(b"<27>one"), expected);
+        check(&fields, Heads::Syslog, terminated(b"<27>one"), expected);
         let expected = r#"{"message":"one","line":"one"}"#;
-        check(&fields, true, terminated(b"one"), expected);
+        check(&fields, Heads::Syslog, terminated(b"one"), expected);
         // Only what is no UTF-8 itself stands in base64.
         let head = b"<27>1 - - app - - [a b=\"\xFF\"] one";
         let expected =
             r#"{"message":"one","line_base64":"PDI3PjEgLSAtIGFwcCAtIC0gW2EgYj0i/yJdIG9uZQ=="}"#;
-        check(&[Message], true, terminated(head), expected);
+        check(&[Message], Heads::Syslog, terminated(head), expected);
         let expected = r#"{"message_base64":"/w==","line_base64":"PDI3Pv8="}"#;
-        check(&[Message], true, terminated(b"<27>\xFF"), expected);
+        check(&[Message], Heads::Syslog, terminated(b"<27>\xFF"), expected);
     }
 
     #[test]
     fn lines_of_one_record_have_its_head() {
         let stream = "web".parse().unwrap();
-        let about = About { is_syslog: true, ..About::of(&stream) };
+        let about = About { heads: Heads::Syslog, ..About::of(&stream) };
         let mut json = Json::new(&[Placeholder::Tag, Placeholder::Message], &about);
         let first = terminated(b"<27>Nov 21 06:33:06 app: one");
         let expected = r#"{"tag":"app","message":"one","line":"<27>Nov 21 06:33:06 app: one"}"#;
@@ -246,7 +265,7 @@ mod tests {
         let tag = "\"".repeat(crate::limits::SYSLOG_TAG_BYTES_MAX);
         let record = format!("<87>Nov 21 06:33:06 {tag}: ");
         let stream = "web".parse().unwrap();
-        let about = About { is_syslog: true, ..About::of(&stream) };
+        let about = About { heads: Heads::Syslog, ..About::of(&stream) };
         let mut json = Json::new(Placeholder::OF_JSON, &about);
         shown(&mut json, terminated(record.as_bytes()));
         let second = Line { end: LineEnd::Truncated, continues: true, ..terminated(b"\xFF") };
@@ -259,10 +278,10 @@ mod tests {
     #[test]
     fn a_line_that_is_not_whole_says_so() {
         let line = |end| Line { bytes: b"a", end, continues: false };
-        check(&[], false, line(LineEnd::Split), r#"{"line":"a","partial":true}"#);
-        check(&[], false, line(LineEnd::Truncated), r#"{"line":"a","truncated":true}"#);
-        check(&[], false, line(LineEnd::EndOfInput), r#"{"line":"a"}"#);
+        check(&[], Heads::None, line(LineEnd::Split), r#"{"line":"a","partial":true}"#);
+        check(&[], Heads::None, line(LineEnd::Truncated), r#"{"line":"a","truncated":true}"#);
+        check(&[], Heads::None, line(LineEnd::EndOfInput), r#"{"line":"a"}"#);
         let bytes = Line { bytes: b"\xFF", ..line(LineEnd::Split) };
-        check(&[], false, bytes, r#"{"line_base64":"/w==","partial":true}"#);
+        check(&[], Heads::None, bytes, r#"{"line_base64":"/w==","partial":true}"#);
     }
 }

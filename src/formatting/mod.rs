@@ -19,9 +19,10 @@ use std::time::SystemTime;
 pub use cri::Cri;
 pub use json::Json;
 pub use raw::Raw;
+pub use record::Told;
 pub use stamped::Stamped;
 
-use crate::framing::Multiline;
+use crate::framing::{Heads, Multiline};
 use crate::line::{Line, LineEnd, Lost};
 use crate::origin::Origin;
 use crate::stream_name::StreamName;
@@ -44,6 +45,13 @@ pub trait Formatter: Send {
 
     /// Appends one line.
     fn line(&mut self, line: Line<'_>, out: &mut Vec<u8>);
+
+    /// Appends one line of a record of which something is `told` already, rather than by a head in
+    /// its first line; the message begins at `message_at` in this line.
+    fn line_told(&mut self, line: Line<'_>, told: &Told<'_>, message_at: usize, out: &mut Vec<u8>) {
+        let _ = (told, message_at);
+        self.line(line, out);
+    }
 
     /// Appends many lines: `whole_lines` ends with a newline, and every newline in it ends a line.
     /// Returns how many they were.
@@ -132,8 +140,8 @@ pub struct About<'a> {
     pub stream: &'a StreamName,
     /// Who sends.
     pub origin: &'a Origin,
-    /// Whether records have a syslog head.
-    pub is_syslog: bool,
+    /// What records may say of themselves.
+    pub heads: Heads,
     /// What becomes of newlines inside a record.
     pub multiline: Multiline,
 }
@@ -142,7 +150,16 @@ impl<'a> About<'a> {
     /// Lines for `stream` of which nothing else is known.
     pub fn of(stream: &'a StreamName) -> About<'a> {
         let (origin, multiline) = (Origin::UNKNOWN, Multiline::default());
-        About { stream, origin, is_syslog: false, multiline }
+        About { stream, origin, heads: Heads::None, multiline }
+    }
+
+    /// Whether each record says this of itself, if anybody does.
+    fn is_of_record(&self, placeholder: Placeholder) -> bool {
+        match self.heads {
+            // The process that connects is a relay.
+            Heads::Log4js if placeholder == Placeholder::Pid => true,
+            _ => placeholder.is_of_record(),
+        }
     }
 
     fn escapes(&self) -> bool {

@@ -1,5 +1,5 @@
 //! What is the same for many lines of a connection, rendered once, and kept up with the time; with
-//! places between for what each syslog record says of itself.
+//! places between for what each record says of itself.
 
 use std::io::Write;
 use std::time::SystemTime;

@@ -2,9 +2,10 @@
 
 use std::time::SystemTime;
 
-use super::record::{self, Record, value_bytes_max};
+use super::record::{self, Record, Told, value_bytes_max};
 use super::segments::{Precision, Segments};
 use super::{About, Clock, Expansion, Formatter, push_each, push_line, push_prefixed};
+use crate::framing::Heads;
 use crate::line::Line;
 use crate::template::{Part, Placeholder, Template};
 
@@ -13,10 +14,13 @@ const NOTHING: &str = "-";
 
 /// Lines with a prefix; the lines of one read share its time.
 ///
-/// Where the prefix shows what a syslog record says of itself, the message alone stands behind it.
+/// Where the prefix shows what the head of a record says, the message alone stands behind it.
 #[derive(Debug)]
 pub struct Stamped {
     prefix: Segments,
+    heads: Heads,
+    /// Whether it shows what stands in the heads of records.
+    shows_head: bool,
     record: Record,
     escapes: bool,
 }
@@ -24,13 +28,23 @@ pub struct Stamped {
 impl Stamped {
     /// For one connection.
     pub fn new(template: &Template, about: &About<'_>) -> Stamped {
-        let shows_head = template.placeholders().any(Placeholder::is_of_syslog);
+        let shows_head = template.placeholders().any(Placeholder::is_of_record);
         Stamped {
             prefix: prefix(template, about),
-            record: Record::new(about.is_syslog && shows_head),
+            heads: about.heads,
+            shows_head,
+            record: Record::new(about, shows_head),
             escapes: about.escapes(),
         }
     }
+}
+
+/// Appends a line.
+fn push(prefix: &Segments, told: &Told<'_>, message: &[u8], escapes: bool, out: &mut Vec<u8>) {
+    prefix.append(out, |place, out| {
+        out.extend_from_slice(record::value(told, place).unwrap_or(NOTHING).as_bytes());
+    });
+    push_line(message, escapes, out);
 }
 
 fn prefix(template: &Template, about: &About<'_>) -> Segments {
@@ -39,7 +53,7 @@ fn prefix(template: &Template, about: &About<'_>) -> Segments {
         match part {
             Part::Text(text) => prefix.add_text(text),
             Part::Placeholder(Placeholder::Time) => prefix.add_time(),
-            Part::Placeholder(of_record) if of_record.is_of_syslog() => {
+            Part::Placeholder(of_record) if about.is_of_record(*of_record) => {
                 prefix.add_place(*of_record)
             }
             Part::Placeholder(known) => {
@@ -64,11 +78,13 @@ impl Formatter for Stamped {
             out.extend_from_slice(fixed);
             return push_line(line.bytes, self.escapes, out);
         }
-        let (head, message) = self.record.take(&line);
-        self.prefix.append(out, |place, out| {
-            out.extend_from_slice(record::value(&head, place).unwrap_or(NOTHING).as_bytes());
-        });
-        push_line(message, self.escapes, out);
+        let (told, message) = self.record.take(&line);
+        push(&self.prefix, &told, message, self.escapes, out);
+    }
+
+    fn line_told(&mut self, line: Line<'_>, told: &Told<'_>, message_at: usize, out: &mut Vec<u8>) {
+        let message = if self.shows_head { &line.bytes[message_at..] } else { line.bytes };
+        push(&self.prefix, told, message, self.escapes, out);
     }
 
     fn lines(&mut self, whole_lines: &[u8], out: &mut Vec<u8>) -> u64 {
@@ -79,7 +95,7 @@ impl Formatter for Stamped {
     }
 
     fn expansion(&self) -> Expansion {
-        let per_line = self.prefix.bytes_max(value_bytes_max) + 1;
+        let per_line = self.prefix.bytes_max(|place| value_bytes_max(self.heads, place)) + 1;
         Expansion { per_byte: 1 + usize::from(self.escapes), per_line, per_read: 0 }
     }
 }
@@ -100,7 +116,7 @@ mod tests {
 
     /// Each of `lines`, perhaps one that continues, with the prefix before it.
     #[track_caller]
-    fn check(prefix: &str, is_syslog: bool, lines: &[(&str, bool)], expected: &str) {
+    fn check(prefix: &str, heads: Heads, lines: &[(&str, bool)], expected: &str) {
         let origin = Origin {
             pid: Some(7),
             uid: Some(0),
@@ -108,7 +124,7 @@ mod tests {
             ..Origin::default()
         };
         let stream = "web".parse().unwrap();
-        let about = About { origin: &origin, is_syslog, ..About::of(&stream) };
+        let about = About { origin: &origin, heads, ..About::of(&stream) };
         let mut stamped = Stamped::new(&prefix.parse().unwrap(), &about);
         stamped.begin(clock);
         let mut out = Vec::new();
@@ -125,14 +141,14 @@ mod tests {
     #[test]
     fn placeholders_are_filled_in() {
         let lines = [("a", false)];
-        check("", false, &lines, "a\n");
-        check("plain ", false, &lines, "plain a\n");
-        check("{time} {stream}: ", false, &lines, &format!("{TIME} web: a\n"));
-        check("{{{stream}}} ", false, &lines, "{web} a\n");
+        check("", Heads::None, &lines, "a\n");
+        check("plain ", Heads::None, &lines, "plain a\n");
+        check("{time} {stream}: ", Heads::None, &lines, &format!("{TIME} web: a\n"));
+        check("{{{stream}}} ", Heads::None, &lines, "{web} a\n");
         let unit = "{unit} {unit.prefix} {unit.instance} ";
-        check(unit, false, &lines, "myapp@2.service myapp 2 a\n");
-        check("{pid} {uid} {user} {comm} ", false, &lines, "7 0 root - a\n");
-        check("{severity} {facility} {tag} ", false, &[("<13>a", false)], "- - - <13>a\n");
+        check(unit, Heads::None, &lines, "myapp@2.service myapp 2 a\n");
+        check("{pid} {uid} {user} {comm} ", Heads::None, &lines, "7 0 root - a\n");
+        check("{severity} {facility} {tag} ", Heads::None, &[("<13>a", false)], "- - - <13>a\n");
     }
 
     #[test]
@@ -148,8 +164,8 @@ mod tests {
             "daemon.err[app] {TIME} one\ndaemon.err[app] {TIME} two\nuser.warning[-] {TIME} three\n\
              -.-[-] {TIME} four\n-.-[-] {TIME} five\n"
         );
-        check("{facility}.{severity}[{tag}] {time} ", true, &lines, &expected);
-        check("{stream} ", true, &lines[2..3], "web <12>three\n");
+        check("{facility}.{severity}[{tag}] {time} ", Heads::Syslog, &lines, &expected);
+        check("{stream} ", Heads::Syslog, &lines[2..3], "web <12>three\n");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! bytes are, newlines in records among them; `pipeline` keeps the unfinished line and the bounds.
 //! A new framing is one file and its row in [`FRAMINGS`].
 
+mod log4js;
 mod newline;
 mod nul;
 mod octet_counting;
@@ -12,6 +13,7 @@ mod syslog;
 #[cfg(test)]
 mod tests;
 
+pub use log4js::Log4js;
 pub use newline::Newline;
 pub use nul::Nul;
 pub use octet_counting::OctetCounting;
@@ -47,13 +49,22 @@ pub enum Then {
     Record,
     /// More of the line. A count made no sense: how it goes on is the framing's choice.
     Senseless,
+    /// More of the line: these bytes, which had been taken for the beginning of a terminator, and
+    /// stand before the piece's own.
+    Taken(&'static [u8]),
 }
 
 /// Finds the ends of records, one connection's bytes at a time.
 pub trait Framer: Send {
     /// What the first bytes of `input` are. `input` is never empty. At least one byte of it is
-    /// taken; none is fine before [`Then::Record`] and [`Then::Senseless`], which come once.
+    /// taken; none is fine before [`Then::Record`] and [`Then::Senseless`], which come once, and
+    /// before [`Then::Taken`], of which there are no more than a terminator has bytes.
     fn next_piece(&mut self, input: &[u8]) -> Piece;
+
+    /// The input ends here: what had been taken for the beginning of a terminator is the line's.
+    fn end(&mut self) -> &'static [u8] {
+        b""
+    }
 
     /// Whether the next byte begins a record, as far as the framer has seen one.
     fn is_between_records(&self) -> bool {
@@ -92,12 +103,24 @@ pub struct Framing {
     pub name: &'static str,
     /// One line about it, for messages and examples.
     pub summary: &'static str,
-    /// Whether records may have a syslog head.
-    pub is_syslog: bool,
+    /// What its records may say of themselves.
+    pub heads: Heads,
     /// Finds records in bytes without borders.
     build: fn(Multiline) -> Box<dyn Framer>,
     /// What it means where whatever carries the bytes keeps records apart.
     in_packets: InPackets,
+}
+
+/// What records may say of themselves, beside their message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Heads {
+    /// Nothing.
+    #[default]
+    None,
+    /// Severity, facility and tag, in a head of syslog.
+    Syslog,
+    /// Level, category and process: they are events of log4js.
+    Log4js,
 }
 
 /// What a framing means in packets, each of which ends a record whatever it ends with.
@@ -189,30 +212,37 @@ pub static FRAMINGS: &[Framing] = &[
     Framing {
         name: "newline",
         summary: "a line ends with a newline",
-        is_syslog: false,
+        heads: Heads::None,
         build: |_| Box::new(Newline),
         in_packets: InPackets::Whole,
     },
     Framing {
         name: "nul",
         summary: "a record ends with a NUL byte",
-        is_syslog: false,
+        heads: Heads::None,
         build: |multiline| Box::new(Nul { multiline }),
         in_packets: InPackets::Framed,
     },
     Framing {
         name: "octet-counting",
         summary: "each record has its length before it (RFC 6587)",
-        is_syslog: true,
+        heads: Heads::Syslog,
         build: |multiline| Box::new(OctetCounting::new(multiline)),
         in_packets: InPackets::Never,
     },
     Framing {
         name: "syslog",
         summary: "as syslog senders do: a packet, a counted record, a newline or a NUL",
-        is_syslog: true,
+        heads: Heads::Syslog,
         build: |multiline| Box::new(Syslog::new(multiline)),
         in_packets: InPackets::Whole,
+    },
+    Framing {
+        name: "log4js",
+        summary: "events of log4js's tcp appender, each with __LOG4JS__ behind it",
+        heads: Heads::Log4js,
+        build: |multiline| Box::new(Log4js::new(multiline)),
+        in_packets: InPackets::Never,
     },
 ];
 

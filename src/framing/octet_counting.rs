@@ -99,7 +99,7 @@ impl Framer for OctetCounting {
     fn go_on_at(&mut self, Position { part, number, .. }: Position) {
         self.state = match part {
             Part::Counted => State::Record(number.clamp(1, OCTET_COUNT_MAX)),
-            Part::Text => State::Lines,
+            Part::Text | Part::Terminator => State::Lines,
             Part::Plain | Part::Count | Part::CountEnded => {
                 State::Count(number.min(OCTET_COUNT_MAX))
             }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Position {
     /// In what.
     pub part: Part,
-    /// The count so far, or how many bytes of a counted record are still to come.
+    /// The count so far, how many bytes of a counted record are still to come, or how many of a
+    /// terminator have.
     pub number: usize,
     /// Nothing has come since a counted record.
     pub behind_counted: bool,
@@ -31,9 +32,12 @@ pub enum Part {
     Counted,
     /// In a record that goes on to a terminator, or in lines behind a wrong count.
     Text,
+    /// In what may be a terminator.
+    Terminator,
 }
 
-const PARTS: [Part; 5] = [Part::Plain, Part::Count, Part::CountEnded, Part::Counted, Part::Text];
+const PARTS: [Part; 6] =
+    [Part::Plain, Part::Count, Part::CountEnded, Part::Counted, Part::Text, Part::Terminator];
 const PART_BITS: u32 = 3;
 const BEHIND_COUNTED: u64 = 1 << PART_BITS;
 const ERROR_TOLD: u64 = BEHIND_COUNTED << 1;

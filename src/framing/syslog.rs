@@ -140,7 +140,7 @@ impl Framer for Syslog {
             Part::Count => State::Count(number),
             Part::CountEnded => State::CountEnded(number),
             Part::Counted => State::Counted(number),
-            Part::Text => State::Text,
+            Part::Text | Part::Terminator => State::Text,
         };
         (self.behind_counted, self.error_told) = (behind_counted, error_told);
     }

@@ -22,6 +22,10 @@ impl Seen {
             match piece.then {
                 Then::Record => self.unfinished.clear(),
                 Then::Senseless => self.errors += 1,
+                Then::Taken(before) => {
+                    assert_eq!(piece.record_bytes, 0);
+                    self.unfinished.extend_from_slice(before);
+                }
                 then => {
                     assert!(!taken.is_empty());
                     self.end(then);
@@ -52,6 +56,7 @@ fn seen(name: &str, multiline: Multiline, pieces: &[&[u8]]) -> Seen {
     let mut framer = framer(name, multiline);
     let mut seen = Seen::default();
     pieces.iter().for_each(|piece| seen.take(&mut *framer, piece));
+    seen.unfinished.extend_from_slice(framer.end());
     seen
 }
 
@@ -173,6 +178,30 @@ fn a_count_that_makes_no_sense_is_told_once() {
 }
 
 #[test]
+fn an_event_ends_with_the_terminator_of_log4js() {
+    check("log4js", "a__LOG4JS__b\nc__LOG4JS____LOG4JS__d_", &["a", "b\nc", "", "d_~"], 0);
+    check_lines("log4js", "a\nb__LOG4JS__c\n__LOG4JS__\nd", &["a", "b", "c", "", "d~"]);
+    // What only begins like it is a record's.
+    for text in ["_", "__", "__L", "___LOG4JS_", "__LOG4JS_", "__LOG4JS_NaN__", "__LOG4JS___L"] {
+        let before = text.strip_suffix("__LOG4JS___L").map_or(text, |_| "");
+        let shown = format!("{text}~");
+        match text.contains("__LOG4JS__") {
+            true => check("log4js", text, &[before, "_L~"], 0),
+            false => check("log4js", text, &[&shown], 0),
+        }
+        if !text.contains("__LOG4JS__") {
+            check("log4js", &format!("{text}x__LOG4JS__"), &[&format!("{text}x")], 0);
+        }
+    }
+    check("log4js", "____LOG4JS__", &["__"], 0);
+    check("log4js", "___LOG4JS__", &["_"], 0);
+    check("log4js", "__LOG4J__LOG4JS__", &["__LOG4J"], 0);
+    check("log4js", "__LOG4JS___LOG4JS__", &["", "_LOG4JS__~"], 0);
+    check("log4js", "__LOG4JS\n__", &["__LOG4JS\n__~"], 0);
+    check_lines("log4js", "__LOG4JS\n__", &["__LOG4JS", "__~"]);
+}
+
+#[test]
 fn between_records_nothing_is_owed() {
     for (name, input, between) in [
         ("newline", "a\n", true),
@@ -182,6 +211,8 @@ fn between_records_nothing_is_owed() {
         ("syslog", "4 <1>a", true),
         ("syslog", "<1>a", false),
         ("syslog", "4 <", false),
+        ("log4js", "a__LOG4JS__", true),
+        ("log4js", "a__LOG4JS_", false),
     ] {
         let mut framer = framer(name, Multiline::Lines);
         Seen::default().take(&mut *framer, input.as_bytes());

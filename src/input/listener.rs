@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::arrival::{self, Begun, Came, Route};
 use super::caught::{self, Fell, caught};
-use super::found_file::FoundFile;
+use super::found_file::{FoundFile, InPlaceOf};
 use super::intake::Intake;
 use super::leave::{Leave, NEVER};
 use super::reading::Ended;
@@ -87,7 +87,8 @@ pub(super) fn open(
         report(&StaleSocketReplaced { input: &opening.name, path: &place.path.display() });
     }
     let found = found_file.map(|renamed_to| {
-        let found = FoundFile { path: place.path.clone(), renamed_to };
+        let (in_place_of, path) = (InPlaceOf::Socket, place.path.clone());
+        let found = FoundFile { in_place_of, path, renamed_to };
         let failed = OpenError::io(&place.path, "cannot read the file found here");
         found.open().map(|file| (found, file)).map_err(failed)
     });
@@ -146,7 +147,7 @@ impl Shared {
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(file.clone());
         tokio::spawn(async move {
             let connection = arrival::receive_unknown(route, &self.intake).await;
-            found.take_in(file, connection, self.intake.clone(), alive);
+            found.take_in(file, connection, self.intake.clone(), alive, mpsc::channel().1);
         });
     }
 

@@ -10,6 +10,8 @@ mod connection;
 mod fifo;
 mod found_file;
 mod headroom;
+mod holders;
+mod instances;
 mod intake;
 mod leave;
 mod listener;
@@ -26,7 +28,7 @@ mod unix_datagram;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 pub use child::ChildOutput;
@@ -198,6 +200,23 @@ struct Alive {
     _tell_ended: Arc<oneshot::Sender<()>>,
 }
 
+impl Alive {
+    /// For whoever may read more, as long as anybody reads.
+    fn downgrade(&self) -> MaybeAlive {
+        MaybeAlive(Arc::downgrade(&self._tell_ended))
+    }
+}
+
+/// As [`Alive`], and does not keep it.
+#[derive(Clone, Debug)]
+struct MaybeAlive(Weak<oneshot::Sender<()>>);
+
+impl MaybeAlive {
+    fn upgrade(&self) -> Option<Alive> {
+        self.0.upgrade().map(|_tell_ended| Alive { _tell_ended })
+    }
+}
+
 /// An input that was opened.
 pub struct Opened {
     /// The input.
@@ -270,7 +289,9 @@ fn open_here(
             Box::new(listener::open(place, Connections::Seqpacket, opening)?)
         }
         InputKind::UnixDatagram(place) => Box::new(unix_datagram::open(place, opening)?),
-        InputKind::Fifo(place) => Box::new(fifo::open(place, opening)?),
+        InputKind::Fifo { place, instances } => {
+            Box::new(instances::open(place, *instances, opening)?)
+        }
         InputKind::Stdin => Box::new(stdin::open(opening)?),
         InputKind::Child(output) => Box::new(child::open(*output, opening)?),
         InputKind::Systemd(descriptor) => Box::new(systemd::open(descriptor, opening)?),

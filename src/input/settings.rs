@@ -16,8 +16,13 @@ pub enum InputKind {
     UnixDatagram(Place),
     /// A listening Unix seqpacket socket.
     UnixSeqpacket(Place),
-    /// A named pipe (fifo(7)).
-    Fifo(Place),
+    /// A named pipe (fifo(7)), and beside it one for each of so many instances of a program.
+    Fifo {
+        /// Where it is; the others are numbered.
+        place: Place,
+        /// How many others there are.
+        instances: usize,
+    },
     /// The standard input.
     Stdin,
     /// What the command prints that `run` starts.
@@ -33,7 +38,7 @@ impl InputKind {
             InputKind::UnixStream(_) => "unix-stream",
             InputKind::UnixDatagram(_) => "unix-datagram",
             InputKind::UnixSeqpacket(_) => "unix-seqpacket",
-            InputKind::Fifo(_) => "fifo",
+            InputKind::Fifo { .. } => "fifo",
             InputKind::Stdin => "stdin",
             InputKind::Child(_) => "child",
             InputKind::Systemd(_) => "systemd",
@@ -42,7 +47,7 @@ impl InputKind {
 
     /// Whether it makes a socket.
     pub fn is_socket(&self) -> bool {
-        self.place().is_some() && !matches!(self, InputKind::Fifo(_))
+        self.place().is_some() && !matches!(self, InputKind::Fifo { .. })
     }
 
     /// Whether clients connect to it. To what systemd hands over they may.
@@ -50,7 +55,7 @@ impl InputKind {
         match self {
             InputKind::UnixStream(_) | InputKind::UnixSeqpacket(_) | InputKind::Systemd(_) => true,
             InputKind::UnixDatagram(_)
-            | InputKind::Fifo(_)
+            | InputKind::Fifo { .. }
             | InputKind::Stdin
             | InputKind::Child(_) => false,
         }
@@ -70,9 +75,22 @@ impl InputKind {
             InputKind::UnixStream(place)
             | InputKind::UnixDatagram(place)
             | InputKind::UnixSeqpacket(place)
-            | InputKind::Fifo(place) => Some(place),
+            | InputKind::Fifo { place, .. } => Some(place),
             InputKind::Stdin | InputKind::Child(_) | InputKind::Systemd(_) => None,
         }
+    }
+
+    /// Every place where it makes something.
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        let instances = match self {
+            InputKind::Fifo { instances, .. } => *instances,
+            _ => 0,
+        };
+        let place = self.place().cloned();
+        let numbered = place.clone().into_iter();
+        let numbered =
+            numbered.flat_map(move |place| (0..instances).map(move |it| place.of_instance(it)));
+        place.into_iter().chain(numbered)
     }
 
     /// The path it is reached at, if it has one.

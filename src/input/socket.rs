@@ -144,9 +144,7 @@ fn clear_way(path: &Path, in_the_way: InTheWay) -> Result<Way, OpenError> {
     let Ok(found) = path.symlink_metadata() else { return Ok(Way::Free) };
     let kind = found.file_type();
     if kind.is_file() && in_the_way == InTheWay::TakeFile {
-        let to = free_name(path);
-        fs::rename(path, &to).map_err(OpenError::io(path, "cannot rename the file found here"))?;
-        return Ok(Way::FileRenamed(to));
+        return rename_away(path).map(Way::FileRenamed);
     }
     if !kind.is_socket() {
         let kind = kind_name(kind);
@@ -161,6 +159,13 @@ fn clear_way(path: &Path, in_the_way: InTheWay) -> Result<Way, OpenError> {
         }
         _ => Ok(Way::StaleRemoved),
     }
+}
+
+/// Renames a regular file out of the way; says what it is called now.
+pub(super) fn rename_away(path: &Path) -> Result<PathBuf, OpenError> {
+    let to = free_name(path);
+    fs::rename(path, &to).map_err(OpenError::io(path, "cannot rename the file found here"))?;
+    Ok(to)
 }
 
 /// `PATH.found-TIME`, with a number behind it where that is taken.

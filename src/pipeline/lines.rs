@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::events::{self, Events};
 use super::partial::{Partial, PartialMemory};
 use super::{Accepted, LineSettings, OverLong};
 use crate::block::Block;
@@ -43,7 +44,8 @@ impl Unfinished {
 
     /// Whether a record has begun that has not ended.
     pub fn is_inside_record(&self) -> bool {
-        let counted = matches!(self.position.part, Part::CountEnded | Part::Counted);
+        let counted =
+            matches!(self.position.part, Part::CountEnded | Part::Counted | Part::Terminator);
         let in_line = !self.bytes.is_empty() || self.progress != Progress::Ordinary;
         counted || in_line || self.inside_record
     }
@@ -70,6 +72,8 @@ enum Progress {
 /// The present line, and what becomes of lines.
 pub(super) struct Lines {
     formatter: Box<dyn Formatter>,
+    /// Where records may be events.
+    events: Option<Events>,
     expansion: Expansion,
     line_bytes_max: usize,
     over_long: OverLong,
@@ -82,12 +86,14 @@ pub(super) struct Lines {
 impl Lines {
     pub(super) fn new(
         formatter: Box<dyn Formatter>,
+        events: Option<Events>,
         settings: &LineSettings,
         memory: &Arc<PartialMemory>,
     ) -> Lines {
         Lines {
-            expansion: expansion(&*formatter, settings),
+            expansion: expansion(&*formatter, events, settings),
             formatter,
+            events,
             line_bytes_max: settings.line_bytes_max,
             over_long: settings.over_long,
             partial: Partial::new(memory),
@@ -98,7 +104,7 @@ impl Lines {
 
     /// Goes on with other settings; the present line is kept.
     pub(super) fn adopt(&mut self, formatter: Box<dyn Formatter>, settings: &LineSettings) {
-        self.expansion = expansion(&*formatter, settings);
+        self.expansion = expansion(&*formatter, self.events, settings);
         self.formatter = formatter;
         self.line_bytes_max = settings.line_bytes_max;
         self.over_long = settings.over_long;
@@ -292,17 +298,25 @@ impl Lines {
                 self.append_gap(bytes, "crash", out);
             }
             Progress::Ordinary | Progress::Split => {
-                out.accepted.lines += 1;
                 let continues = progress == Progress::Split || self.inside_record;
-                let formatter = &mut self.formatter;
-                if self.partial.bytes().is_empty() {
-                    let line = Line { bytes: last_bytes, end, continues };
-                    return out.block.append_line(|block| formatter.line(line, block));
+                // A piece of an event is none.
+                let events = self.events.filter(|_| progress == Progress::Ordinary);
+                let has_begun = !self.partial.bytes().is_empty();
+                if has_begun {
+                    self.partial.append_last(last_bytes);
                 }
-                self.partial.append_last(last_bytes);
-                let line = Line { bytes: self.partial.bytes(), end, continues };
-                out.block.append_line(|block| formatter.line(line, block));
-                self.partial.clear();
+                let bytes = if has_begun { self.partial.bytes() } else { last_bytes };
+                let line = Line { bytes, end, continues };
+                let (formatter, block) = (&mut *self.formatter, &mut *out.block);
+                let lines = events
+                    .and_then(|events| events.append(line, self.line_bytes_max, formatter, block));
+                out.accepted.lines += lines.unwrap_or_else(|| {
+                    block.append_line(|block| formatter.line(line, block));
+                    1
+                });
+                if has_begun {
+                    self.partial.clear();
+                }
             }
         }
     }
@@ -321,14 +335,19 @@ impl Lines {
 }
 
 /// How much longer the output can be, once lines are formatted and held to `max-line`.
-fn expansion(formatter: &dyn Formatter, settings: &LineSettings) -> Expansion {
+fn expansion(
+    formatter: &dyn Formatter,
+    events: Option<Events>,
+    settings: &LineSettings,
+) -> Expansion {
     let formatted = formatter.expansion();
+    let written = if events.is_some() { events::expansion(formatted) } else { formatted };
     if settings.over_long != OverLong::Drop {
-        return formatted;
+        return written;
     }
     // A read may end one line that is left out with its first byte; each further one takes more
     // than `max-line`.
     let gap = formatted.per_byte * GAP_BYTES_MAX + formatted.per_line;
     let per_line = formatted.per_line + gap.div_ceil(settings.line_bytes_max.saturating_add(1));
-    Expansion { per_line, per_read: formatted.per_read + gap, ..formatted }
+    Expansion { per_line, per_read: written.per_read + gap, ..written }
 }

@@ -3,12 +3,14 @@
 //! Pure and bounded: no IO, no clock of its own, it cannot fail, and what it holds of an
 //! unfinished line is bounded by `max-line` and by the memory that all connections share.
 
+mod events;
 mod lines;
 mod partial;
 mod settings;
 
 use std::sync::Arc;
 
+use events::Events;
 pub use lines::Unfinished;
 use lines::{Lines, Out};
 pub use partial::PartialMemory;
@@ -16,7 +18,7 @@ pub use settings::{LineSettings, OverLong};
 
 use crate::block::Block;
 use crate::formatting::{About, Clock, Expansion, Formatter};
-use crate::framing::{Framer, Multiline, Part, Position, Records, Then};
+use crate::framing::{Framer, Heads, Multiline, Part, Position, Records, Then};
 use crate::line::newlines;
 use crate::origin::Origin;
 use crate::stream_name::StreamName;
@@ -75,7 +77,9 @@ impl Pipeline {
         let framer = records.framer();
         let formatter = build(records, &origin, settings, stream);
         let keeps_bytes = keeps_bytes(framer.as_deref(), &*formatter);
-        let lines = Lines::new(formatter, settings, memory);
+        let is_log4js = records.framing.heads == Heads::Log4js;
+        let events = is_log4js.then_some(Events { multiline: records.multiline });
+        let lines = Lines::new(formatter, events, settings, memory);
         Pipeline { records, framer, origin, lines, keeps_bytes }
     }
 
@@ -104,7 +108,7 @@ impl Pipeline {
     pub fn go_on_in_lost(&mut self, position: Position) {
         if let Some(framer) = &mut self.framer {
             // Where no count tells its end, a terminator does.
-            let known = matches!(position.part, Part::Counted | Part::Text);
+            let known = matches!(position.part, Part::Counted | Part::Text | Part::Terminator);
             let text = Position { part: Part::Text, ..position };
             framer.go_on_at(if known { position } else { text });
         }
@@ -183,7 +187,7 @@ impl Pipeline {
         match packet {
             // The newline of a line is the framing's own.
             [record @ .., b'\n'] if self.records.multiline == Multiline::Escape => record,
-            [record @ .., 0] if self.records.framing.is_syslog => record,
+            [record @ .., 0] if self.records.framing.heads == Heads::Syslog => record,
             _ => packet,
         }
     }
@@ -248,7 +252,11 @@ impl Pipeline {
     pub fn finish(&mut self, clock: Clock, block: &mut Block) -> Accepted {
         let mut accepted = Accepted::default();
         self.lines.begin(clock);
-        self.lines.finish(&mut Out { clock, block, accepted: &mut accepted });
+        let mut out = Out { clock, block, accepted: &mut accepted };
+        if let Some(framer) = &mut self.framer {
+            self.lines.take(framer.end(), &mut out);
+        }
+        self.lines.finish(&mut out);
         accepted
     }
 
@@ -276,6 +284,11 @@ impl Pipeline {
                 Then::Senseless => {
                     self.lines.take(record, out);
                     out.accepted.framing_errors += 1;
+                    continue;
+                }
+                Then::Taken(before) => {
+                    self.lines.take(before, out);
+                    self.lines.take(record, out);
                     continue;
                 }
             }
@@ -311,12 +324,12 @@ fn build(
     settings: &LineSettings,
     stream: &StreamName,
 ) -> Box<dyn Formatter> {
-    let is_syslog = records.framing.is_syslog;
+    let heads = records.framing.heads;
     let multiline = match records.may_hold_newlines() {
         true => records.multiline,
         false => Multiline::Lines,
     };
-    settings.format.build(&About { stream, origin, is_syslog, multiline })
+    settings.format.build(&About { stream, origin, heads, multiline })
 }
 
 /// Whether the file gets the bytes as they come.

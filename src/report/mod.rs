@@ -147,6 +147,22 @@ facts! {
     warn FileFound { input, path, renamed_to, held_by }
         "a regular file was in the socket's place; its lines are taken in; restart the units that \
          still write to it, and start them after the agent"
+    /// PM2, or a shell, makes a regular file where a FIFO is missing.
+    warn FileFoundForFifo { input, path, renamed_to, held_by }
+        "a regular file was in the FIFO's place; its lines are taken in; whoever holds it still writes \
+         to it: `pm2 reloadLogs` where that is PM2, else restart it, and start the agent first"
+    /// A program has more instances than FIFOs.
+    warn InstanceBeyond { input, path, instances, write }
+        "a regular file stands where a further instance should have its FIFO, and nobody reads it; \
+         raise instances and reload, then `pm2 reloadLogs`: the lines of the file are taken in"
+    /// Something came through the FIFO without a number.
+    info NotNumbered { input, path }
+        "lines come through the FIFO without a number; PM2 numbers only names that end in .log, where \
+         merge_logs is not set; lines over 4096 bytes of several processes mix in one FIFO"
+    /// The FIFO ends with us, and whoever writes to it will see that.
+    warn FifoLeft { input, path, held_by }
+        "stopped reading a FIFO that others have open: their writes fail (EPIPE) until they open it \
+         again; PM2 then throws everything away until `pm2 reloadLogs`"
     /// accept(2) failed.
     error AcceptFailed { input, error, retry_in }
         "cannot accept connections; those that are open go on"

@@ -131,6 +131,51 @@ fn every_path_has_one_use() {
 }
 
 #[test]
+fn a_fifo_for_each_instance_has_a_path_of_its_own() {
+    check("[input.a.fifo]\npath = \"/x/a.log\"\ninstances = 256\n", &[]);
+    check("[input.a.fifo]\npath = \"/x/a\"\ninstances = 1\n", &[]);
+    check(
+        "[input.a.fifo]\npath = \"/x/a.log\"\ninstances = 3\n\
+         [input.b.fifo]\npath = \"/x/a-2.log\"\n\
+         [input.c.fifo]\npath = \"/x/a-3.log\"\n",
+        &[
+            "5:8: /x/a-2.log is the FIFO of input \"a\" (line 2): give the FIFO of input \"b\" another path",
+        ],
+    );
+    // As PM2 does it, a number in the path gives way.
+    check(
+        "[input.a.fifo]\npath = \"/x/a-0.log\"\ninstances = 1\n",
+        &[
+            "2:8: /x/a-0.log is the FIFO of input \"a\" (line 2): give the FIFO of input \"a\" another path",
+        ],
+    );
+    for (instances, told) in [
+        ("0", "3:13: 0 is out of range: write 1 to 256"),
+        ("257", "3:13: 257 is out of range: write 1 to 256"),
+        ("\"4\"", "3:13: a number stands without quotes: write 4"),
+        (
+            "\"max\"",
+            "3:13: the numbers go on over all apps of a PM2: write one that is larger than every id \
+             that `pm2 ls` shows, such as 64",
+        ),
+    ] {
+        check(&format!("[input.a.fifo]\npath = \"/x/a.log\"\ninstances = {instances}\n"), &[told]);
+    }
+    for (kind, told) in [
+        ("unix-stream", "any number of instances connects to one socket: remove instances"),
+        ("unix-datagram", "any number of instances sends to one socket: remove instances"),
+    ] {
+        let text = format!("[input.a.{kind}]\npath = \"/x/a\"\ninstances = 4\n");
+        check(&text, &[&format!("3:1: {told}")]);
+    }
+    check(
+        "[input.a.systemd]\ninstances = 4\n",
+        &["2:1: systemd makes what it hands over: write a ListenFIFO= for each instance in the \
+           socket's unit, and remove instances"],
+    );
+}
+
+#[test]
 fn a_rotation_is_told_value_by_value() {
     check_stream("rotate = {}", &[]);
     check_stream("rotate = { size = \"1GiB\", every = \"7d\", compress = \"gzip\" }", &[]);

@@ -4,7 +4,7 @@ use super::check;
 
 #[test]
 fn unknown_keys_and_kinds_list_the_known_ones() {
-    let listener = "known are path, owner, group, mode, stream, framing, multiline";
+    let listener = "known are path, instances, owner, group, mode, stream, framing, multiline";
     check(
         "[input.a.fifo]\npth = \"/x\"\nallowed = 1\n",
         &[

@@ -30,6 +30,7 @@ mod journal;
 mod lifecycle;
 mod logrotate;
 mod multiline;
+mod node;
 mod own_rotation;
 mod pipe_mode;
 mod pressure;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -116,6 +116,54 @@ fn a_regular_file_found_at_a_sockets_path_is_kept_and_its_lines_taken_in() {
     let agent = place.start_again();
     assert_takes_a_line(&place, &agent);
     agent.stop();
+}
+
+/// Somebody has the file open that a FIFO's `path` names, and goes on writing to it.
+#[track_caller]
+fn check_found_for_fifo(place: &Place, path: &str, tells_holder: bool) {
+    place.configure(&format!("[input.web.fifo]\npath = \"{path}\"\n"));
+    place.write("web.fifo", "early\n");
+    let hold = "exec 3>>\"$1\"; read _; echo late >&3; read _";
+    let mut holder = Command::new("sh");
+    holder.args(["-c", hold, "sh"]).arg(place.path("web.fifo")).stdin(Stdio::piped());
+    let mut holder = holder.spawn().unwrap();
+    let held = format!("/proc/{}/fd/3", holder.id());
+    wait_until("it is held", || fs::read_link(&held).is_ok());
+
+    let agent = place.start_again();
+    agent.wait_for_lines("web", 1);
+    let names = place.files("");
+    let found = names.iter().find(|name| name.starts_with("web.fifo.found-")).unwrap();
+    let pid = if tells_holder { holder.id().to_string() } else { String::new() };
+    agent.wait_for_message(&[found, &pid, "pm2 reloadLogs"]);
+    let mut asked = holder.stdin.take().unwrap();
+    asked.write_all(b"\n").unwrap();
+    agent.wait_for_lines("web", 2);
+    let mut fifo = fs::OpenOptions::new().write(true).open(place.path("web.fifo")).unwrap();
+    fifo.write_all(b"later\n").unwrap();
+    agent.wait_for_lines("web", 3);
+    drop(asked);
+    holder.wait().unwrap();
+    agent.stop();
+    assert_eq!(fs::read_to_string(place.log("web")).unwrap(), "early\nlate\nlater\n");
+    assert_eq!(fs::read_to_string(place.path(found)).unwrap(), "early\nlate\n");
+}
+
+#[test]
+fn a_regular_file_in_a_fifos_place_is_taken_in_for_as_long_as_somebody_writes_to_it() {
+    check_found_for_fifo(&Place::new(), "@/web.fifo", true);
+}
+
+#[test]
+fn whoever_writes_to_a_file_in_a_fifos_place_is_found_through_a_symbolic_link() {
+    let place = Place::new();
+    symlink(place.path(""), place.path("here")).unwrap();
+    check_found_for_fifo(&place, "@/here/web.fifo", true);
+}
+
+#[test]
+fn a_file_in_a_fifos_place_is_read_on_where_an_agent_may_not_see_who_writes_to_it() {
+    check_found_for_fifo(&Place::of_nobody(), "@/web.fifo", false);
 }
 
 #[test]

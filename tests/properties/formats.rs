@@ -25,7 +25,7 @@ proptest! {
         let fields = fields.clone();
         let settings = LineSettings { format, line_bytes_max, over_long: OverLong::Split };
         let outcome = run(records, &settings, &cut(&input, &cuts));
-        let lines = read_json(outcome.block.bytes(), &fields, records.framing.is_syslog);
+        let lines = read_json(outcome.block.bytes(), &fields, records.framing.heads);
         prop_assert_eq!(lines, lines_of_stream(records, &input).0);
     }
 
@@ -40,7 +40,7 @@ proptest! {
         let fields = fields.clone();
         let settings = LineSettings { format, line_bytes_max, over_long: OverLong::Split };
         let outcome = run_packets(records, &settings, &[&packets]);
-        let lines = read_json(outcome.block.bytes(), &fields, records.framing.is_syslog);
+        let lines = read_json(outcome.block.bytes(), &fields, records.framing.heads);
         prop_assert_eq!(lines, lines_of_packets(records, &packets));
     }
 

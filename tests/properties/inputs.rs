@@ -33,6 +33,8 @@ pub fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
         2 => count,
         3 => counted_syslog,
         1 => text("<13>"),
+        1 => text("__LOG4JS__"),
+        1 => "_{0,4}(LOG4J)?S?_{0,3}".prop_map(String::into_bytes),
         1 => text("<27>Nov 21 06:33:06 app[1]: "),
         1 => text("<27>1 - - app - - [a b=\"\\\"]\"] "),
         1 => "[0-9]{1,10} ?<?".prop_map(String::into_bytes),

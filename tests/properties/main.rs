@@ -5,6 +5,7 @@
 
 mod blocks;
 mod cuts;
+mod events;
 mod expansion;
 mod formats;
 mod inputs;

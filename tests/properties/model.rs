@@ -1,7 +1,8 @@
 //! What the lines of an input are, in the simplest way: all of it at once, and nothing is bounded.
 
-use logagent::framing::{Borders, Framing, Multiline, Records};
-use logagent::limits::OCTET_COUNT_MAX;
+use logagent::framing::{Borders, Framing, Heads, Multiline, Records};
+use logagent::limits::{EVENT_BYTES_A_LINE, OCTET_COUNT_MAX};
+use logagent::log4js::{Event, event};
 
 /// The records of an input, and how often its framing made no sense.
 #[derive(Debug, Default)]
@@ -99,17 +100,46 @@ fn syslog(mut bytes: &[u8]) -> Found<'_> {
     found
 }
 
+fn log4js(mut bytes: &[u8]) -> Found<'_> {
+    let mut found = Found::default();
+    const END: &[u8] = b"__LOG4JS__";
+    while let Some(at) = bytes.windows(END.len()).position(|window| window == END) {
+        found.records.push(&bytes[..at]);
+        bytes = &bytes[at + END.len()..];
+    }
+    found.unfinished = Some(bytes).filter(|bytes| !bytes.is_empty());
+    found
+}
+
 fn found<'a>(framing: &Framing, bytes: &'a [u8]) -> Found<'a> {
     match framing.name {
         "newline" => terminated(bytes, b"\n"),
         "nul" => terminated(bytes, b"\0"),
         "octet-counting" => octet_counting(bytes),
         "syslog" => syslog(bytes),
+        "log4js" => log4js(bytes),
         name => panic!("there is no model of {name}"),
     }
 }
 
-/// The lines of one record: what newlines end, and what is behind the last one.
+/// The lines of one record; of an event of log4js those of its text.
+fn push_record(records: Records, record: &[u8], lines: &mut Vec<Vec<u8>>) {
+    let mut sent = Vec::new();
+    push_lines(records, record, &mut sent);
+    for line in sent {
+        let is_log4js = records.framing.heads == Heads::Log4js;
+        match event(&line).filter(|event| is_log4js && is_written(event, &line)) {
+            Some(event) => push_lines(records, event.text.as_bytes(), lines),
+            None => lines.push(line),
+        }
+    }
+}
+
+fn is_written(event: &Event, record: &[u8]) -> bool {
+    event.text.matches('\n').count() < record.len() / EVENT_BYTES_A_LINE
+}
+
+/// What newlines end, and what is behind the last one.
 fn push_lines(records: Records, record: &[u8], lines: &mut Vec<Vec<u8>>) {
     if records.multiline == Multiline::Escape {
         return lines.push(record.to_vec());
@@ -124,7 +154,7 @@ pub fn lines_of_stream(records: Records, bytes: &[u8]) -> (Vec<Vec<u8>>, u64) {
     let mut lines = Vec::new();
     let found = found(records.framing, bytes);
     for record in found.records.iter().chain(&found.unfinished) {
-        push_lines(records, record, &mut lines);
+        push_record(records, record, &mut lines);
     }
     (lines, found.errors)
 }
@@ -136,7 +166,7 @@ pub fn lines_of_packets(records: Records, packets: &[Vec<u8>]) -> Vec<Vec<u8>> {
     for packet in packets {
         let packet = match packet.as_slice() {
             [record @ .., b'\n'] if records.multiline == Multiline::Escape => record,
-            [record @ .., 0] if records.framing.is_syslog => record,
+            [record @ .., 0] if records.framing.heads == Heads::Syslog => record,
             packet => packet,
         };
         if records.framing.name != "nul" {

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use logagent::framing::Heads;
 use logagent::template::Placeholder;
 use serde_json::Value;
 
@@ -41,7 +42,8 @@ fn entry(object: &Value, name: &str) -> Option<Vec<u8>> {
 }
 
 /// The lines of JSON objects with these fields.
-pub fn read_json(written: &[u8], fields: &[Placeholder], is_syslog: bool) -> Vec<Vec<u8>> {
+pub fn read_json(written: &[u8], fields: &[Placeholder], heads: Heads) -> Vec<Vec<u8>> {
+    let has_heads = heads != Heads::None;
     let mut lines = Lines::default();
     for object in written.split_inclusive(|byte| *byte == b'\n') {
         let object: Value = serde_json::from_slice(object).unwrap();
@@ -54,13 +56,14 @@ pub fn read_json(written: &[u8], fields: &[Placeholder], is_syslog: bool) -> Vec
         assert_eq!(object["stream"].as_str(), shows(Placeholder::Stream).then_some("web"));
         let line = entry(&object, "line").unwrap();
         if let Some(message) = entry(&object, "message") {
-            assert!(is_syslog && line.ends_with(&message));
+            assert!(has_heads && line.ends_with(&message));
         } else {
-            assert!(!is_syslog || !shows(Placeholder::Message));
+            assert!(!has_heads || !shows(Placeholder::Message));
         }
         if object["severity"].is_string() {
-            assert!(is_syslog);
-            assert_eq!(object["facility"].is_string(), shows(Placeholder::Facility));
+            assert!(has_heads);
+            let has_facility = heads == Heads::Syslog && shows(Placeholder::Facility);
+            assert_eq!(object["facility"].is_string(), has_facility);
         }
         lines.add(&line, object["partial"] == true);
     }

@@ -164,7 +164,8 @@ impl DropIn {
     fn limits(&mut self, config: &Config) {
         let agent = &config.agent;
         // Connections, sockets and FIFOs, and what is handed from one agent to the next.
-        let stored = agent.connections_max + config.inputs.len() + 8;
+        let places: usize = config.inputs.values().map(|input| input.kind.places().count()).sum();
+        let stored = agent.connections_max + places.max(config.inputs.len()) + 8;
         if stored > STORED {
             self.service.push(format!("FileDescriptorStoreMax={stored}"));
             self.service.push(format!("Environment=FDSTORE={stored}"));

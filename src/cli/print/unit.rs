@@ -101,7 +101,7 @@ fn unit(name: &str) -> Result<(Unit, &'static str), Problem> {
 /// How its output would get to this input; else why it would not.
 fn way<'a>(input: &'a str, settings: &'a InputSettings, unit: &Unit) -> Result<Way<'a>, String> {
     let (path, holder) = match &settings.kind {
-        InputKind::UnixStream(place) | InputKind::Fifo(place) => {
+        InputKind::UnixStream(place) | InputKind::Fifo { place, .. } => {
             (place.path.clone(), SERVICE.to_owned())
         }
         InputKind::Systemd(name) => match sockets::named(name) {
@@ -201,7 +201,7 @@ fn text(unit: &Unit, section: &str, way: &Way<'_>, config: &Config) -> String {
         ),
     };
     let output = match way.settings.kind {
-        InputKind::Fifo(_) => {
+        InputKind::Fifo { .. } => {
             "# A FIFO: lines up to 4096 bytes stay whole, whoever else writes to it.\n"
         }
         _ => "",

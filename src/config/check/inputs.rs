@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::defaults;
 use super::super::mistake::{At, Mistakes};
 use super::super::parse::Lost;
-use super::super::value::{Choice, DescriptorName, Group, Mode, Named as _, Setting, User};
+use super::super::value::{
+    Choice, DescriptorName, Group, Instances, Mode, Named as _, Setting, User,
+};
 use super::super::written::{Input, InputKeys};
 use super::Named;
 use super::allow::allow;
@@ -107,7 +109,7 @@ impl Inputs {
             Kind::UnixStream => InputKind::UnixStream,
             Kind::UnixDatagram => InputKind::UnixDatagram,
             Kind::UnixSeqpacket => InputKind::UnixSeqpacket,
-            Kind::Fifo => InputKind::Fifo,
+            Kind::Fifo => return self.fifo(one, keys, mistakes),
             Kind::Stdin => {
                 self.only_stdin(one.at, mistakes);
                 return Some(InputKind::Stdin);
@@ -117,17 +119,37 @@ impl Inputs {
             }
         };
         let what = one.kind.what(&one.name)?;
-        self.place(one, what, keys, mistakes).map(made)
+        self.place(one, what, keys, mistakes).map(|(place, _)| made(place))
     }
 
-    /// Where a socket or FIFO is made.
+    /// A FIFO, and one for each instance.
+    fn fifo(
+        &mut self,
+        one: &One<'_>,
+        keys: &mut InputKeys,
+        mistakes: &mut Mistakes<'_>,
+    ) -> Option<InputKind> {
+        let what = one.kind.what(&one.name)?;
+        let instances = mistakes.setting(one.at.file, keys.instances.take());
+        let (place, at) = self.place(one, what.clone(), keys, mistakes)?;
+        let instances = match instances {
+            Setting::Absent => 0,
+            Setting::Wrong => return None,
+            Setting::Right(Instances(instances), _) => instances,
+        };
+        let numbered = (0..instances).map(|number| place.of_instance(number).path);
+        self.paths.extend(numbered.map(|path| PathUse { path, what: what.clone(), at }));
+        Some(InputKind::Fifo { place, instances })
+    }
+
+    /// Where a socket or FIFO is made, and where that is written.
     fn place(
         &mut self,
         one: &One<'_>,
         what: What,
         keys: &mut InputKeys,
         mistakes: &mut Mistakes<'_>,
-    ) -> Option<Place> {
+    ) -> Option<(Place, At)> {
         let file = one.at.file;
         let path = mistakes.setting(file, keys.path.take());
         let owner = mistakes.setting(file, keys.owner.take()).right();
@@ -145,7 +167,7 @@ impl Inputs {
         place.mode = mode.map_or(place.mode, |Mode(mode)| mode);
         place.owner = owner.map(|User(owner)| owner);
         place.group = group.map(|Group(group)| group);
-        Some(place)
+        Some((place, path_at))
     }
 
     /// What systemd calls the descriptors of an input: by default as the input.

@@ -37,6 +37,14 @@ pub struct Gaps {
     pub reasons: BTreeSet<String>,
 }
 
+/// What is wrong with the lines that are there.
+pub struct Faults<'a> {
+    pub doubled: u64,
+    pub disordered: u64,
+    /// Lines that are not exactly one that was sent, with the place.
+    pub torn: &'a [String],
+}
+
 const GAP: &[u8] = b"logagent: gap: ";
 
 impl Gaps {
@@ -209,6 +217,16 @@ impl Checker {
         }
     }
 
+    /// Whether of a client a line is missing before the last that is there.
+    pub fn has_gap(&self) -> bool {
+        self.clients.values().any(|client| (0..client.next).any(|line| !client.has(line)))
+    }
+
+    /// What is wrong with the lines that are there.
+    pub fn faults(&self) -> Faults<'_> {
+        Faults { doubled: self.doubled, disordered: self.disordered, torn: &self.torn }
+    }
+
     /// Of the lines that were sent, those in no file.
     pub fn lost(&self, sent: &[Sent]) -> u64 {
         self.lost_of_each(sent).values().map(|numbers| numbers.len() as u64).sum()
@@ -278,7 +296,8 @@ impl Checker {
     /// Doubled 0, torn 0, out of order 0; no file starts or ends inside a line.
     #[track_caller]
     pub fn assert_no_line_harmed(&self) {
-        let harmed = self.doubled + self.disordered + self.torn.len() as u64;
+        let Faults { doubled, disordered, torn } = self.faults();
+        let harmed = doubled + disordered + torn.len() as u64;
         assert!(harmed == 0 && self.cut_files.is_empty(), "{}", self.harm());
     }
 

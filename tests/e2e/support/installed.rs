@@ -32,9 +32,16 @@ impl<'a> Deref for Installed<'a> {
 impl Installed<'_> {
     #[track_caller]
     pub fn boot<'a>(place: &'a Place, configuration: &str) -> Installed<'a> {
+        Installed::boot_with(place, configuration, &[])
+    }
+
+    /// The same, with more options of systemd-nspawn's.
+    #[track_caller]
+    pub fn boot_with<'a>(place: &'a Place, configuration: &str, options: &[&str]) -> Installed<'a> {
         // The files are on a disk, and stay when it has gone down.
         let log = format!("--bind={}:/var/log/logagent", place.path("log").display());
-        let systemd = SystemdBox::boot_with(place, &[], &["--private-network", &log]);
+        let options = [&["--private-network", &log], options].concat();
+        let systemd = SystemdBox::boot_with(place, &[], &options);
         let installed = Installed { systemd };
         installed.install(configuration);
         // Here it rotates whatever has a byte, and keeps it; and nothing else that is rotated on
@@ -133,8 +140,9 @@ impl Installed<'_> {
         self.systemctl(&["start", "logrotate.timer"]);
     }
 
+    /// Ends that, with the run under way.
     #[track_caller]
-    fn stop_rotating(&self) {
+    pub fn stop_rotating(&self) {
         self.systemctl(&["stop", "logrotate.timer"]);
         wait_until("logrotate has ended", || {
             let state = self.state_of("logrotate.service");

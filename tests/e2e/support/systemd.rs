@@ -148,6 +148,13 @@ impl SystemdBox<'_> {
         output_of(Command::new("nsenter").args(["--all", "--target", &self.leader]).args(words))
     }
 
+    /// A command with this machine's files, and the network of the system.
+    pub fn in_its_network(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--net", "--target", &self.leader, program]);
+        command
+    }
+
     /// Where it has a file, as this machine sees it.
     pub fn path(&self, inside: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{inside}", self.leader))

@@ -5,6 +5,7 @@ use std::path::Path;
 use logagent::config::{check_text, render};
 use logagent::control::commands;
 use logagent::formatting::{About, Format};
+use logagent::framing::Heads;
 use logagent::limits::{
     CONTROL_QUOTED_BYTES_MAX, HANDSHAKE_BYTES_MAX, STREAM_NAME_BYTES_MAX, SYSLOG_TAG_BYTES_MAX,
 };
@@ -118,8 +119,8 @@ pub fn templates(bytes: &[u8]) {
     let Ok(prefix) = text.parse::<Template>() else { return };
     assert_eq!(prefix.to_string(), text);
     let origin = Origin { unit: Unit::named("myapp@2.service"), ..Origin::default() };
-    for is_syslog in [false, true] {
-        let about = About { origin: &origin, is_syslog, ..About::of(&stream) };
+    for heads in [Heads::None, Heads::Syslog] {
+        let about = About { origin: &origin, heads, ..About::of(&stream) };
         let mut formatter = Format::Stamped { prefix: prefix.clone() }.build(&about);
         formatter.begin(|| std::time::SystemTime::UNIX_EPOCH);
         let line = b"<13>Nov 21 06:33:06 app: a";
