@@ -6,6 +6,7 @@
 //! example. There are no other blocks. Where something else is printed, the last command, which only
 //! looks, is run again: lines are on their way for a moment.
 
+use std::fs;
 use std::process::{Command, Output};
 
 use crate::machine::{Machine, Release, package};
@@ -209,6 +210,7 @@ const ON_A_MACHINE: &[&str] = &[
     "With systemd",
     "With logrotate",
     "In a shell, from cron, from syslog senders",
+    "From Node.js: PM2, log4js, cluster",
     "Is it working?",
 ];
 const IN_A_DIRECTORY: &[&str] = &["In containers"];
@@ -224,7 +226,17 @@ fn whoever_follows_the_readme_on_a_machine_gets_what_it_says() {
     let packages = format!("{ROOT}/target/packages");
     machine.succeeds(&["mkdir", "-p", &packages]);
     machine.succeeds(&["cp", "/place/first.deb", &format!("{packages}/{file}")]);
+    let npm = package(Release::First, "tgz");
+    let file = npm.file_name().unwrap().to_str().unwrap();
+    fs::copy(&npm, place.path(file)).unwrap();
+    machine.succeeds(&["cp", &format!("/place/{file}"), &packages]);
+    // Whoever comes from Node.js has an app there, and PM2.
+    let app = format!("{ROOT}/target/node");
+    machine.succeeds(&["cp", "--archive", &app, "/srv/shop"]);
+    machine.succeeds(&["ln", "-s", "/srv/shop/node_modules/.bin/pm2", "/usr/local/bin/"]);
     follow(ON_A_MACHINE, &Where::Machine(&machine));
+    // The machine would wait for it when it is shut down.
+    machine.succeeds(&["pm2", "kill"]);
 }
 
 #[test]
@@ -234,7 +246,7 @@ fn whoever_follows_the_readme_in_containers_gets_what_it_says() {
     // As packaging/build leaves it.
     let archive = concat!("target/packages/logagent-", env!("CARGO_PKG_VERSION"), "-image.tar");
     let archive = place.path(archive);
-    std::fs::create_dir_all(archive.parent().unwrap()).unwrap();
+    fs::create_dir_all(archive.parent().unwrap()).unwrap();
     let image = concat!("logagent:", env!("CARGO_PKG_VERSION"));
     run(pods.build_logagent().arg("--archive").arg(archive).arg(static_binary()).arg(image));
     pods.told(&["image", "rm", "--force", image]);
