@@ -18,11 +18,13 @@ fn everything(machine: &Machine<'_>) -> BTreeSet<String> {
     found.lines().map(str::to_owned).collect()
 }
 
-/// What dpkg and the tools that make users keep for themselves, and what services have of their own.
+/// What dpkg and the tools that make users keep for themselves, and what services have of their own;
+/// and what others make meanwhile on the machine below this one, whose files it shows.
 const OTHERS: &[&str] = &[
     "/var/lib/dpkg/",
     "/var/log/",
     "/var/cache/",
+    "/var/tmp/",
     "/run/",
     "/etc/.pwd.lock",
     "/etc/passwd-",

@@ -58,7 +58,8 @@ fn program(place: &Place) -> PathBuf {
     let real = run(Command::new("sh").args(["-c", "command -v podman"])).stdout;
     let real = String::from_utf8(real).unwrap();
     let podman = format!(
-        "#!/bin/sh\nCONTAINERS_CONF=@/pods/containers.conf exec timeout {seconds} {} \
+        "#!/bin/sh\nCONTAINERS_CONF=@/pods/containers.conf TMPDIR=@/pods/build \
+         exec timeout {seconds} {} \
          --root @/pods/root --runroot @/pods/run --tmpdir @/pods/tmp \
          --volumepath @/pods/volumes \"$@\"\n",
         real.trim_end()
@@ -83,7 +84,7 @@ impl Pods<'_> {
     #[track_caller]
     pub fn new(place: &Place) -> Pods<'_> {
         assert!(nix::unistd::geteuid().is_root(), "this test must run as root, as tests/all does");
-        for directory in ["pods", "pods/tmp", "busybox"] {
+        for directory in ["pods", "pods/tmp", "pods/build", "busybox"] {
             fs::create_dir(place.path(directory)).unwrap();
         }
         let pods = Pods { place, podman: program(place), rest: Rest::of(place, REST, &[]) };
