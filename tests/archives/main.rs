@@ -14,7 +14,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use logagent::pipeline::Accepted;
@@ -34,12 +34,18 @@ struct Logs {
     directory: tempfile::TempDir,
     notes: tempfile::TempDir,
     rotation: Rotation,
+    _alone: MutexGuard<'static, ()>,
 }
+
+/// A process that is being started has everything open for a moment that this one has, archives of
+/// other tests among them, which are left alone then.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 impl Logs {
     fn new(rotation: Rotation) -> Logs {
+        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let (directory, notes) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        Logs { directory, notes, rotation }
+        Logs { directory, notes, rotation, _alone: alone }
     }
 
     fn file(&self) -> PathBuf {
