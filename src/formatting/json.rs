@@ -74,6 +74,7 @@ impl Json {
 }
 
 /// Appends the fields with what a record says of itself.
+#[inline]
 fn push_fields(fields: &Segments, told: &Told<'_>, message: &[u8], out: &mut Vec<u8>) {
     fields.append(out, |place, out| {
         let begins = match place {
@@ -92,11 +93,14 @@ fn push_fields(fields: &Segments, told: &Told<'_>, message: &[u8], out: &mut Vec
             Placeholder::Tag => push_text(value, out),
             _ => out.extend_from_slice(value.as_bytes()),
         }
-        let ends: &[u8] = if place == Placeholder::Pid { b"," } else { b"\"," };
-        out.extend_from_slice(ends);
+        if place != Placeholder::Pid {
+            out.push(b'"');
+        }
+        out.push(b',');
     });
 }
 
+#[inline]
 fn push_line_and_end(line: &Line<'_>, out: &mut Vec<u8>) {
     LINE.push(line.bytes, out);
     out.extend_from_slice(match line.end {

@@ -40,6 +40,7 @@ impl Stamped {
 }
 
 /// Appends a line.
+#[inline]
 fn push(prefix: &Segments, told: &Told<'_>, message: &[u8], escapes: bool, out: &mut Vec<u8>) {
     prefix.append(out, |place, out| {
         out.extend_from_slice(record::value(told, place).unwrap_or(NOTHING).as_bytes());

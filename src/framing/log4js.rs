@@ -29,7 +29,7 @@ impl Log4js {
         let taken_bytes = missing.len().min(input.len());
         let piece = |taken_bytes, then| Piece { record_bytes: 0, taken_bytes, then };
         if input[..taken_bytes] != missing[..taken_bytes] {
-            return piece(0, Then::Taken(self.give_up()));
+            return piece(0, Then::GivenUp);
         }
         if taken_bytes == missing.len() {
             self.begun = 0;
@@ -37,15 +37,6 @@ impl Log4js {
         }
         self.begun += taken_bytes;
         piece(taken_bytes, Then::More)
-    }
-
-    /// It was none: the first bytes of it are the record's, up to where one may begin again.
-    fn give_up(&mut self) -> &'static [u8] {
-        let begun = &TERMINATOR[..self.begun];
-        let next = (1..begun.len()).find(|at| TERMINATOR.starts_with(&begun[*at..]));
-        let given_up = next.unwrap_or(begun.len());
-        self.begun -= given_up;
-        &TERMINATOR[..given_up]
     }
 }
 
@@ -79,6 +70,14 @@ impl Framer for Log4js {
             }
             from = at + 1;
         }
+    }
+
+    fn give_up(&mut self) -> &'static [u8] {
+        let begun = &TERMINATOR[..self.begun];
+        let next = (1..begun.len()).find(|at| TERMINATOR.starts_with(&begun[*at..]));
+        let given_up = next.unwrap_or(begun.len());
+        self.begun -= given_up;
+        &TERMINATOR[..given_up]
     }
 
     fn end(&mut self) -> &'static [u8] {

@@ -49,17 +49,23 @@ pub enum Then {
     Record,
     /// More of the line. A count made no sense: how it goes on is the framing's choice.
     Senseless,
-    /// More of the line: these bytes, which had been taken for the beginning of a terminator, and
-    /// stand before the piece's own.
-    Taken(&'static [u8]),
+    /// More of the line, before the piece's own bytes: what had been taken for the beginning of a
+    /// terminator, which [`Framer::give_up`] tells.
+    GivenUp,
 }
 
 /// Finds the ends of records, one connection's bytes at a time.
 pub trait Framer: Send {
     /// What the first bytes of `input` are. `input` is never empty. At least one byte of it is
     /// taken; none is fine before [`Then::Record`] and [`Then::Senseless`], which come once, and
-    /// before [`Then::Taken`], of which there are no more than a terminator has bytes.
+    /// before [`Then::GivenUp`], of which there are no more than a terminator has bytes.
     fn next_piece(&mut self, input: &[u8]) -> Piece;
+
+    /// What had been taken for the beginning of a terminator, up to where one may begin again;
+    /// called once behind a [`Then::GivenUp`]. It is apart from that so that pieces stay small.
+    fn give_up(&mut self) -> &'static [u8] {
+        b""
+    }
 
     /// The input ends here: what had been taken for the beginning of a terminator is the line's.
     fn end(&mut self) -> &'static [u8] {

@@ -22,9 +22,9 @@ impl Seen {
             match piece.then {
                 Then::Record => self.unfinished.clear(),
                 Then::Senseless => self.errors += 1,
-                Then::Taken(before) => {
+                Then::GivenUp => {
                     assert_eq!(piece.record_bytes, 0);
-                    self.unfinished.extend_from_slice(before);
+                    self.unfinished.extend_from_slice(framer.give_up());
                 }
                 then => {
                     assert!(!taken.is_empty());

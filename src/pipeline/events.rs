@@ -17,6 +17,8 @@ pub(super) struct Events {
 impl Events {
     /// Appends the lines of the event that `record` is, and says how many they are; none if it is to
     /// be kept as it came.
+    // Apart from the path of every other line, which stays short so.
+    #[inline(never)]
     pub(super) fn append(
         self,
         record: Line<'_>,

@@ -299,21 +299,23 @@ impl Lines {
             }
             Progress::Ordinary | Progress::Split => {
                 let continues = progress == Progress::Split || self.inside_record;
-                // A piece of an event is none.
-                let events = self.events.filter(|_| progress == Progress::Ordinary);
                 let has_begun = !self.partial.bytes().is_empty();
                 if has_begun {
                     self.partial.append_last(last_bytes);
                 }
                 let bytes = if has_begun { self.partial.bytes() } else { last_bytes };
                 let line = Line { bytes, end, continues };
-                let (formatter, block) = (&mut *self.formatter, &mut *out.block);
-                let lines = events
-                    .and_then(|events| events.append(line, self.line_bytes_max, formatter, block));
-                out.accepted.lines += lines.unwrap_or_else(|| {
-                    block.append_line(|block| formatter.line(line, block));
-                    1
-                });
+                let formatter = &mut *self.formatter;
+                let of_event = match self.events {
+                    None => None,
+                    // A piece of an event is none.
+                    Some(_) if progress == Progress::Split => None,
+                    Some(events) => events.append(line, self.line_bytes_max, formatter, out.block),
+                };
+                if of_event.is_none() {
+                    out.block.append_line(|block| formatter.line(line, block));
+                }
+                out.accepted.lines += of_event.unwrap_or(1);
                 if has_begun {
                     self.partial.clear();
                 }

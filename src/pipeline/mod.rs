@@ -286,8 +286,8 @@ impl Pipeline {
                     out.accepted.framing_errors += 1;
                     continue;
                 }
-                Then::Taken(before) => {
-                    self.lines.take(before, out);
+                Then::GivenUp => {
+                    self.lines.take(framer.give_up(), out);
                     self.lines.take(record, out);
                     continue;
                 }
